@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Start-up: from two environment variables to a mapped session, and no trace of the two.
+ *
+ * The tool appends LD_AUDIT=<agent> and SONDE_SESSION=<file> behind the program's environment.
+ * Both are removed before any code of the program looks: the pointer array ends before them, the
+ * two slots become an auxiliary-vector entry of type AT_IGNORE (so that a walk from environ to
+ * the vector still finds it, and nothing moves), and the strings are cleared.
+ *
+ * Context: the loader's start-up, one thread, nothing relocated yet but the loader and us.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "agent/agent.h"
+#include "arch/thread.h"
+#include "base/atomic.h"
+#include "base/base.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "probe/probe.h"
+#include "text/poke.h"
+
+#define GO_WAIT_S 10 /* a tool that does not answer for so long is dead */
+
+struct agent agent_self;
+
+/* The loader's record of the initial stack: argc, argv, NULL, environ, NULL, auxv. */
+extern void *__libc_stack_end;
+
+static void stack_read(struct agent *a)
+{
+	char **p = __libc_stack_end;
+
+	a->argc = (long)p[0];
+	a->argv = p + 1;
+	a->envp = a->argv + a->argc + 1;
+	for (p = a->envp; *p; p++)
+		;
+	a->auxv = (uint64_t *)(p + 1);
+}
+
+static const char *env_value(const char *entry, const char *name)
+{
+	size_t n = str_len(name);
+
+	return str_len(entry) > n && entry[n] == '=' && mem_equal(entry, name, n) ? entry + n + 1
+										 : NULL;
+}
+
+/* Take the session's path out of the environment: 0 with the path copied, or -ENOENT. */
+static int env_strip(struct agent *a, char *path, size_t size)
+{
+	char **end = a->envp, **audit, **session;
+	const char *value;
+
+	while (*end)
+		end++;
+	if (end - a->envp < 2)
+		return -ENOENT;
+	audit = end - 2;
+	session = end - 1;
+	value = env_value(*session, WIRE_ENV);
+	if (!value || !env_value(*audit, "LD_AUDIT"))
+		return -ENOENT;
+	str_copy(path, value, size);
+	mem_zero(*audit, str_len(*audit));
+	mem_zero(*session, str_len(*session));
+	audit[0] = NULL;
+	/* audit[1], audit[2] (the old end) are an entry before the vector now */
+	((uint64_t *)audit)[1] = AT_IGNORE;
+	((uint64_t *)audit)[2] = 0;
+	return 0;
+}
+
+static int session_map(struct agent *a, const char *path)
+{
+	long fd = sys4(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0), p;
+	struct stat st;
+	int err = SONDE_E_BAD_SESSION;
+
+	if (fd < 0)
+		return (int)fd;
+	if (sys2(SYS_fstat, fd, &st) < 0 || (size_t)st.st_size < sizeof(struct wire_session))
+		goto out;
+	p = sys6(SYS_mmap, sys_far(0), st.st_size, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (sys_failed(p)) {
+		err = (int)p;
+		goto out;
+	}
+	a->session = (struct wire_session *)p;
+	err = wire_session_check(a->session, (uint64_t)st.st_size);
+	if (err)
+		sys2(SYS_munmap, p, st.st_size);
+out:
+	sys1(SYS_close, fd);
+	return err;
+}
+
+/* Programs come from another process: none runs that this process has not checked. */
+static int programs_verify(struct wire_session *s)
+{
+	void *work = sys_map(ACT_VERIFY_WORK);
+	const char *why;
+	uint32_t at;
+	int err = work ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; !err && i < s->progs.count; i++)
+		err = act_verify(s, i, work, &at, &why);
+	sys_unmap(work, ACT_VERIFY_WORK);
+	return err;
+}
+
+static uint32_t host_cpu(void)
+{
+	return arch_cpu();
+}
+
+/* From a mapped session to a runtime that hits can use. */
+static int runtime_start(struct agent *a)
+{
+	struct act_host host = {.session = a->session,
+				.nsecs = agent_nsecs,
+				.cpu = host_cpu,
+				.read = agent_read,
+				.chunks = agent_chunks};
+	int err = programs_verify(a->session);
+
+	if (err)
+		return err;
+	agent_clock_init(a->auxv);
+	poke_init();
+	err = probe_init(&host);
+	if (err)
+		return err;
+	probe_rt.own_proc = UINT32_MAX;
+	a->proc = probe_proc();
+	probe_rt.own_proc = a->proc;
+	probe_rt.internal[WIRE_INTERNAL_EXECVE] = agent_exec_execve;
+	probe_rt.internal[WIRE_INTERNAL_EXECVEAT] = agent_exec_execveat;
+	probe_rt.internal[WIRE_INTERNAL_FEXECVE] = agent_exec_fexecve;
+	probe_rt.internal[WIRE_INTERNAL_PRCTL] = agent_exec_prctl;
+	agent_exec_init(a->session);
+	/* the main thread claims now, so that a seccomp filter set later does not matter to it */
+	return probe_thread() ? 0 : -ENOMEM;
+}
+
+int agent_start(void)
+{
+	struct agent *a = &agent_self;
+	char path[sizeof(a->session->session_path)];
+	int err;
+
+	stack_read(a);
+	err = env_strip(a, path, sizeof(path));
+	if (!err)
+		err = session_map(a, path);
+	if (err)
+		return err;
+	if (load_relaxed(&a->session->state) == WIRE_ENDED)
+		return -ESHUTDOWN;
+	err = runtime_start(a);
+	if (err)
+		store_release(&a->session->agent_err, err);
+	return err;
+}
+
+void agent_announce(void)
+{
+	struct agent *a = &agent_self;
+	struct wire_session *s = a->session;
+	struct timespec timeout = {.tv_sec = GO_WAIT_S};
+
+	if (a->announced)
+		return;
+	a->announced = true;
+	store_release(&wire_elem(s, procs, struct wire_proc, a->proc)->state, WIRE_PROC_READY);
+	fetch_add_acq_rel(&s->wake, 1);
+	sys3(SYS_futex, &s->wake, FUTEX_WAKE, 1);
+	if (a->proc != 0)
+		return;
+	while (!load_acquire(&s->go)) {
+		if (sys4(SYS_futex, &s->go, FUTEX_WAIT, 0, &timeout) == -ETIMEDOUT)
+			break;
+	}
+}

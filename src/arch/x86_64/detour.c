@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The code of a detour.
+ *
+ *	lea  -128(%rsp), %rsp	the red zone of the probed code stays untouched
+ *	push $site
+ *	call *stub(%rip)
+ *	lea  136(%rsp), %rsp	lea, not add: flags stay
+ *	<displaced instruction>
+ *	jmp  <behind it>	unless it never goes on there
+ *	<literals>
+ *
+ * Context: tool, any thread.
+ */
+#include "arch/x86_64/x86.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+int arch_emit_detour(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_code *out)
+{
+	struct arch_insn in;
+	int err;
+
+	memset(out, 0, sizeof(*out));
+	err = arch_decode(code, n, vaddr, &in);
+	if (err)
+		return err;
+	x86_put(out, "\x48\x8d\x64\x24\x80", 5);
+	x86_put8(out, 0x68);
+	x86_fix(out, out->len, WIRE_FIX_SITE32, 0, 0);
+	x86_put(out, "\0\0\0", 4);
+	x86_put(out, "\xff\x15", 2);
+	x86_fix(out, out->len, WIRE_FIX_STUB32, 0, 0);
+	x86_put(out, "\0\0\0", 4);
+	x86_put(out, "\x48\x8d\xa4\x24\x88\0\0", 8);
+	err = arch_relocate(code, n, vaddr, out);
+	if (err)
+		return err;
+	/* a call comes back by the original return address it pushed */
+	if (arch_falls_through(in.kind) && in.kind != ARCH_CALL && in.kind != ARCH_CALL_IND) {
+		x86_put8(out, 0xe9);
+		x86_put_rel32(out, vaddr + in.len);
+	}
+	return arch_code_finish(out);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shared by the x86-64 files: the decoder's own view of an instruction, and the writer of
+ * code. The decoder library is known in this directory only.
+ */
+#ifndef SONDE_ARCH_X86_64_X86_H
+#define SONDE_ARCH_X86_64_X86_H
+
+#include <Zydis/Zydis.h>
+
+#include "arch/arch.h"
+
+/* false when the bytes are no instruction */
+bool x86_decode(const uint8_t *code, size_t n, ZydisDecodedInstruction *out);
+enum arch_kind x86_kind(const ZydisDecodedInstruction *in);
+/* The memory operand is relative to the instruction pointer. */
+bool x86_is_ip_relative(const ZydisDecodedInstruction *in);
+
+void x86_put(struct arch_code *c, const void *bytes, size_t n);
+void x86_put8(struct arch_code *c, uint8_t byte);
+/* A 32-bit field at offset @at of the code, already written. */
+void x86_fix(struct arch_code *c, uint32_t at, enum wire_fixup_kind kind, uint8_t tail,
+	     uint64_t target);
+/* A fresh 32-bit field, relative to the end of the field, that means @target. */
+void x86_put_rel32(struct arch_code *c, uint64_t target);
+/* A fresh 32-bit field that means an 8-byte literal holding the run-time address of @target. */
+void x86_put_literal(struct arch_code *c, uint64_t target);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hit dispatch: from a site to the programs of its actions.
+ *
+ * Nesting. Our own code calls nothing that could be probed, so a hit inside a hit can only come
+ * from a signal handler of the same thread. It is a hit like any other and gets scratch memory
+ * of its own level. A handler that leaves by siglongjmp leaves its level behind; when the levels
+ * run out, those whose stack frame has been abandoned are given back.
+ *
+ * Context: hit.
+ */
+#include "probe/probe.h"
+
+#include "base/atomic.h"
+#include "base/base.h"
+
+struct probe_runtime probe_rt;
+
+/* Levels whose hit lies below the current stack pointer can never be returned to. A hit on an
+ * alternate stack may lie anywhere; it is judged only when no level is left. */
+SONDE_HIT static bool levels_repair(struct probe_thread *t, uint64_t sp)
+{
+	uint32_t depth = t->depth;
+
+	while (depth && t->level_sp[depth - 1] <= sp)
+		depth--;
+	if (depth == t->depth)
+		return false;
+	t->depth = depth;
+	return true;
+}
+
+SONDE_HIT static void run_actions(struct probe_thread *t, struct wire_ctx *ctx,
+				  const struct wire_site *ws)
+{
+	const struct wire_action *a = &probe_rt.action[ws->act_off];
+
+	for (uint32_t i = 0; i < ws->nact; i++, a++) {
+		const struct wire_prog *prog = &probe_rt.prog[a->prog];
+
+		if (prog->fast_map) {
+			act_aggregate(&t->act, prog->fast_map - 1, NULL, 1);
+			continue;
+		}
+		ctx->func = a->func;
+		ctx->probe = a->probe;
+		act_run(&t->act, prog, ctx);
+	}
+}
+
+SONDE_HIT void probe_hit(struct wire_ctx *ctx, uint32_t site)
+{
+	const struct wire_site *ws = &probe_rt.site[site];
+	struct wire_session *s = probe_rt.host.session;
+	struct probe_thread *t;
+	uint32_t level;
+
+	if (unlikely(ws->internal))
+		probe_rt.internal[ws->internal](ctx);
+	if (!ws->nact || load_relaxed(&s->state) == WIRE_ENDED)
+		return;
+	t = probe_thread();
+	if (unlikely(!t)) {
+		fetch_add_relaxed(&s->unrecorded, 1);
+		return;
+	}
+	level = t->depth;
+	if (unlikely(level >= PROBE_LEVELS)) {
+		if (!levels_repair(t, ctx->reg[WIRE_REG_SP])) {
+			t->act.block->missed++;
+			return;
+		}
+		level = t->depth;
+	}
+	t->level_sp[level] = ctx->reg[WIRE_REG_SP];
+	t->depth = level + 1;
+	signal_barrier();
+
+	ctx->reg[WIRE_REG_PC] = probe_rt.site_addr[site];
+	ctx->scratch = (uint64_t)t->scratch + level * probe_rt.max_scratch;
+	t->act.block->hits++;
+	run_actions(t, ctx, ws);
+
+	signal_barrier();
+	t->depth = level;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happens at a hit, and what a thread owns for it.
+ *
+ * A hit touches read-mostly data (the runtime, the session's static tables), the hitting
+ * thread's own record and block, and whatever its programs touch (act/act.h). It takes no
+ * lock, allocates nothing and makes no system call, except in a thread's first hit.
+ */
+#ifndef SONDE_PROBE_PROBE_H
+#define SONDE_PROBE_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "act/act.h"
+#include "base/base.h"
+#include "wire/session.h"
+
+#define PROBE_LEVELS 6 /* handlers that signals may nest in one thread; deeper hits are missed */
+
+struct probe_thread {
+	struct act_thread act;
+	int32_t owner; /* tid that owns the record, 0 = free */
+	uint32_t depth;
+	uint64_t level_sp[PROBE_LEVELS]; /* stack pointer of the hit at each level */
+	uint8_t pad[24];
+	uint8_t scratch[]; /* PROBE_LEVELS * session->max_scratch */
+};
+
+typedef void (*probe_internal_fn)(struct wire_ctx *ctx);
+
+/* The process's runtime: written before the first probe is live, read by every hit. */
+struct probe_runtime {
+	struct act_host host;
+	const struct wire_site *site;
+	const struct wire_action *action;
+	const struct wire_prog *prog;
+	uint64_t *site_addr; /* where each site lies in this process */
+	uint32_t nsites;
+	uint32_t thread_size; /* of one struct probe_thread */
+	uint32_t max_threads;
+	uint32_t max_scratch;
+	uint32_t own_proc;    /* index of the process that loaded the agent: a fork's parent */
+	struct probe_arena *arena;
+	probe_internal_fn internal[WIRE_INTERNAL_COUNT]; /* by enum wire_internal */
+};
+
+extern struct probe_runtime probe_rt SONDE_HIDDEN;
+
+/* The hit stub (src/arch) and what it calls. */
+SONDE_HIDDEN void sonde_hit_stub(void);
+SONDE_HIDDEN void probe_hit(struct wire_ctx *ctx, uint32_t site);
+
+/* Reserve the threads' memory for @s. Not on a hit. 0 or -ENOMEM. */
+int probe_init(const struct act_host *host);
+
+/*
+ * The calling thread's record; claims one at a thread's first call (system calls, but no lock
+ * and no allocation); NULL when there is no room. Signal-safe.
+ */
+struct probe_thread *probe_thread(void);
+
+/* The calling process's index in the session; registers a forked child. Signal-safe. */
+uint32_t probe_proc(void);
+
+#endif

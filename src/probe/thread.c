@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Per-thread records: claimed at a thread's first hit, taken over when their thread is gone.
+ *
+ * The arena is one reserved mapping of this process, wiped by the kernel in a forked child:
+ * there every record, and the process's index, reads zero, so that the child registers and
+ * claims anew (a vfork child shares the memory and uses its parent's record, which waits).
+ * A record belongs to the thread whose id is in `owner`; a record and its block outlive their
+ * thread, and the next thread that needs one goes on counting where it left off: blocks are
+ * merged by adding, so nothing is folded, cleared or lost.
+ *
+ * Ordering
+ *   A  owner: CAS 0 or a dead tid -> own tid, acq_rel   pairs with A of the next taker: the
+ *      dead thread's last writes to record and block are ordered by the kernel's death notice
+ *      (tgkill says ESRCH only after the thread has run its last instruction)
+ *   B  arena->proc: CAS 0 -> index + 1, acq_rel; the loser of a race leaves its own entry free
+ *
+ * Context: hit, signal-safe; system calls only in a thread's first hit.
+ */
+#include "probe/probe.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include "base/atomic.h"
+#include "base/base.h"
+#include "base/mem.h"
+#include "base/sys.h"
+
+#define ARENA_BYTES (1ull << 28)
+#define THREADS_MIN 1024u
+#define THREADS_MAX 65536u
+#define TAKEOVER_TRIES 4
+/* linux/mman.h, Linux 4.14 */
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+struct probe_arena {
+	uint32_t proc;	/* B: index in the session + 1 */
+	uint32_t nused; /* records handed out so far */
+	uint32_t cursor; /* where the search for dead threads goes on */
+	uint32_t pad[13];
+	uint8_t record[];
+};
+
+static __thread struct probe_thread *tls_thread __attribute__((tls_model("initial-exec")));
+
+int probe_init(const struct act_host *host)
+{
+	const struct wire_session *s = host->session;
+	uint64_t size;
+	long p;
+
+	probe_rt.host = *host;
+	probe_rt.site = wire_elem(s, sites, const struct wire_site, 0);
+	probe_rt.action = wire_elem(s, actions, const struct wire_action, 0);
+	probe_rt.prog = wire_elem(s, progs, const struct wire_prog, 0);
+	probe_rt.nsites = s->sites.count;
+	probe_rt.max_scratch = (uint32_t)ALIGN_UP(s->max_scratch, 64);
+	probe_rt.thread_size =
+		(uint32_t)ALIGN_UP(sizeof(struct probe_thread) + PROBE_LEVELS * probe_rt.max_scratch, 128);
+	probe_rt.max_threads = (uint32_t)(ARENA_BYTES / probe_rt.thread_size);
+	if (probe_rt.max_threads > THREADS_MAX)
+		probe_rt.max_threads = THREADS_MAX;
+	if (probe_rt.max_threads < THREADS_MIN)
+		probe_rt.max_threads = THREADS_MIN;
+
+	probe_rt.site_addr = sys_map(ALIGN_UP((uint64_t)s->sites.count * 8 + 8, 4096));
+	size = sizeof(struct probe_arena) + (uint64_t)probe_rt.max_threads * probe_rt.thread_size;
+	p = sys6(SYS_mmap, sys_far(4), size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!probe_rt.site_addr || sys_failed(p) || sys3(SYS_madvise, p, size, MADV_WIPEONFORK) < 0)
+		return -ENOMEM;
+	probe_rt.arena = (struct probe_arena *)p;
+	return 0;
+}
+
+SONDE_HIT uint32_t probe_proc(void)
+{
+	struct wire_session *s = probe_rt.host.session;
+	struct probe_arena *arena = probe_rt.arena;
+	uint32_t none = 0, proc = load_acquire(&arena->proc);
+	struct wire_proc *p;
+
+	if (proc)
+		return proc - 1;
+	proc = fetch_add_relaxed(&s->proc_next, 1);
+	if (proc >= s->procs.count)
+		return s->procs.count - 1; /* the last entry is shared by those that came late */
+	p = wire_elem(s, procs, struct wire_proc, proc);
+	p->pid = (int32_t)sys0(SYS_getpid);
+	p->parent = probe_rt.own_proc;
+	p->start_ns = probe_rt.host.nsecs();
+	if (!cas_acq_rel(&arena->proc, &none, proc + 1)) /* B */
+		return none - 1;
+	store_release(&p->state, WIRE_PROC_STARTING);
+	return proc;
+}
+
+SONDE_HIT static struct probe_thread *record(uint32_t i)
+{
+	return (struct probe_thread *)(probe_rt.arena->record + (uint64_t)i * probe_rt.thread_size);
+}
+
+/* Take the record if it is nobody's, or a dead thread's. */
+SONDE_HIT static bool record_take(struct probe_thread *t, int32_t pid, int32_t tid)
+{
+	int32_t owner = load_acquire(&t->owner);
+
+	if (owner && owner != tid && sys3(SYS_tgkill, pid, owner, 0) != -ESRCH)
+		return false;
+	return cas_acq_rel(&t->owner, &owner, tid); /* A */
+}
+
+/* A record with a block of its own, or a dead thread's with its block. */
+SONDE_HIT static struct probe_thread *record_claim(int32_t pid, int32_t tid)
+{
+	struct probe_arena *arena = probe_rt.arena;
+	uint32_t n = load_relaxed(&arena->nused), i;
+
+	for (uint32_t tries = 0; tries < TAKEOVER_TRIES && tries < n; tries++) {
+		i = fetch_add_relaxed(&arena->cursor, 1) % n;
+		if (record_take(record(i), pid, tid))
+			return record(i);
+	}
+	i = fetch_add_relaxed(&arena->nused, 1);
+	if (i < probe_rt.max_threads)
+		return record_take(record(i), pid, tid) ? record(i) : NULL;
+	store_relaxed(&arena->nused, probe_rt.max_threads);
+	for (i = 0; i < probe_rt.max_threads; i++) {
+		if (record_take(record(i), pid, tid))
+			return record(i);
+	}
+	return NULL;
+}
+
+/* A block left by a process that is gone and emptied by the tool. */
+SONDE_HIT static struct wire_block *block_reuse(struct wire_session *s)
+{
+	uint32_t chunk = load_acquire(&s->block_list);
+
+	for (int i = 0; chunk && i < 256; i++) {
+		struct wire_block *b = (struct wire_block *)wire_chunk(s, chunk - 1);
+		uint32_t state = WIRE_BLOCK_FREE;
+
+		if (load_relaxed(&b->state) == WIRE_BLOCK_FREE &&
+		    cas_acq_rel(&b->state, &state, WIRE_BLOCK_LIVE))
+			return b;
+		chunk = b->next;
+	}
+	return NULL;
+}
+
+SONDE_HIT static struct wire_block *block_new(struct wire_session *s)
+{
+	uint64_t size = (uint64_t)s->block_size + s->ring_size;
+	uint32_t n = (uint32_t)(ALIGN_UP(size, WIRE_CHUNK) / WIRE_CHUNK);
+	uint32_t chunk = probe_rt.host.chunks(s, n), head;
+	struct wire_block *b;
+
+	if (chunk == UINT32_MAX)
+		return NULL;
+	b = (struct wire_block *)wire_chunk(s, chunk);
+	b->nchunks = n;
+	b->ring.size = s->ring_size;
+	b->ring.data_off = (uint64_t)((uint8_t *)b - (uint8_t *)s) + s->block_size;
+	b->state = WIRE_BLOCK_LIVE;
+	head = load_relaxed(&s->block_list);
+	do {
+		b->next = head;
+	} while (!cas_acq_rel(&s->block_list, &head, chunk + 1));
+	return b;
+}
+
+SONDE_HIT static bool record_fill(struct probe_thread *t, int32_t pid, int32_t tid)
+{
+	struct wire_session *s = probe_rt.host.session;
+	struct act_thread *a = &t->act;
+
+	if (!a->block) {
+		a->block = block_reuse(s);
+		if (!a->block)
+			a->block = block_new(s);
+		if (!a->block)
+			return false;
+	}
+	a->host = &probe_rt.host;
+	a->proc = probe_proc();
+	a->pid = pid;
+	a->tid = tid;
+	a->uid = (uint32_t)sys0(SYS_getuid);
+	a->gid = (uint32_t)sys0(SYS_getgid);
+	a->rand = (uint32_t)tid * 2654435761u ^ (uint32_t)probe_rt.host.nsecs();
+	a->rand |= 1;
+	sys2(SYS_prctl, PR_GET_NAME, a->comm);
+	t->depth = 0;
+	a->block->proc = a->proc;
+	a->block->pid = pid;
+	a->block->tid = tid;
+	a->block->claim_seq++;
+	return true;
+}
+
+SONDE_HIT static struct probe_thread *thread_claim(void)
+{
+	int32_t pid = (int32_t)sys0(SYS_getpid), tid = (int32_t)sys0(SYS_gettid);
+	struct probe_thread *t = record_claim(pid, tid);
+
+	if (!t)
+		return NULL;
+	if (!record_fill(t, pid, tid)) {
+		store_release(&t->owner, 0);
+		return NULL;
+	}
+	signal_barrier();
+	if (unlikely(tls_thread && tls_thread->act.block && tls_thread->owner == tid &&
+		     tls_thread != t)) {
+		/* a signal handler claimed one while we did */
+		store_release(&t->owner, 0);
+		return tls_thread;
+	}
+	tls_thread = t;
+	return t;
+}
+
+SONDE_HIT struct probe_thread *probe_thread(void)
+{
+	struct probe_thread *t = tls_thread;
+
+	/* no block: never claimed, or wiped because this is a forked child */
+	if (likely(t && t->act.block))
+		return t;
+	return thread_claim();
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Entries where a jump may not fit (tiny_entries.S), each called five times. */
+#include <stdio.h>
+
+int tiny_ret(void);
+int tiny_loop(int n);
+int tiny_after(void);
+int roomy(void);
+
+int main(void)
+{
+	int sum = 0;
+
+	for (int i = 0; i < 5; i++) {
+		tiny_ret();
+		sum += tiny_loop(3) + tiny_after() + roomy();
+	}
+	printf("%d\n", sum);
+	return 0;
+}
