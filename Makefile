@@ -11,8 +11,9 @@ NINJA := ninja -C $(BUILD) --quiet
 # Hard links, because the tool looks for its agent beside itself.
 all: $(BUILD)/build.ninja
 	@$(NINJA)
-	@for f in tool/sonde src/agent/libsonde-agent.so src/libsonde.so src/libsonde.a; do \
-		if [ -e $(BUILD)/$$f ]; then ln -f $(BUILD)/$$f $(BUILD)/; fi; \
+	@for f in tool/sonde src/agent/libsonde-agent.so src/lib/libsonde.so src/lib/libsonde.so.0 \
+		src/lib/libsonde.a; do \
+		if [ -e $(BUILD)/$$f ]; then ln -fL $(BUILD)/$$f $(BUILD)/; fi; \
 	done
 
 $(BUILD)/build.ninja:

@@ -32,8 +32,7 @@ static void show(const char *what, int err, const struct sonde_site *site)
 	if (err)
 		printf(": no, %s (%s)\n", sonde_strerror(err), sonde_errname(err));
 	else
-		printf(": yes, %s, displaces an instruction of %u bytes\n", site->class_name,
-		       site->insn_len);
+		printf(": yes, %s, displaces %u bytes\n", site->class_name, site->insn_len);
 }
 
 static int show_func(const struct sonde_func *func, void *arg)

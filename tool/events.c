@@ -82,12 +82,17 @@ void observe_events(struct observe *o, bool final)
 
 void observe_maps(struct observe *o)
 {
-	o->show.ops->end(&o->show);
+	bool any = false;
+
 	for (uint32_t i = 0; i < o->script->nmaps; i++) {
 		struct read_map rows;
 
 		if (read_map(o->read, i, &rows))
 			continue;
+		/* the empty lines belong to the maps: without one, nothing is added */
+		if (rows.nrows && !any)
+			o->show.ops->end(&o->show);
+		any |= rows.nrows > 0;
 		if (rows.nrows)
 			o->show.ops->map(&o->show, &o->script->map[i], &rows, 0, 0);
 		read_map_free(&rows);

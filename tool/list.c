@@ -62,8 +62,7 @@ int list_probes(const struct options *opt)
 	char bin[PATH_MAX], path[PATH_MAX], program[PATH_MAX];
 	const char *func = "*";
 	char **argv = opt->cmd ? attach_argv(opt->cmd) : NULL;
-	bool has_program =
-		argv && argv[0] && attach_which(argv[0], program, sizeof(program)) == 0;
+	bool has_program = argv && argv[0] && attach_which(argv[0], program, sizeof(program)) == 0;
 	int err;
 
 	attach_argv_free(argv);

@@ -55,7 +55,8 @@ static void on_refused(void *arg, uint32_t proc, uint32_t module, uint32_t site,
 		proc < s->procs.count ? wire_elem(s, procs, const struct wire_proc, proc)->pid : 0,
 		site_name(o, site), site == UINT32_MAX && module < s->modules.count ? " in " : "",
 		site == UINT32_MAX && module < s->modules.count
-			? wire_string(s, wire_elem(s, modules, const struct wire_module, module)->path)
+			? wire_string(s,
+				      wire_elem(s, modules, const struct wire_module, module)->path)
 			: "",
 		sonde_err_text(err));
 }
@@ -104,10 +105,12 @@ void observe_report(struct observe *o)
 				(unsigned long long)t.errors[i], show_rt_text(i));
 	}
 	if (t.missed || t.unrecorded)
-		fprintf(stderr, "sonde: warning: %llu hits missed (nesting), %llu not recorded (memory)\n",
+		fprintf(stderr,
+			"sonde: warning: %llu hits missed (nesting), %llu not recorded (memory)\n",
 			(unsigned long long)t.missed, (unsigned long long)t.unrecorded);
 	if (t.damaged)
-		fprintf(stderr, "sonde: warning: %llu records in shared memory were damaged and left out\n",
+		fprintf(stderr,
+			"sonde: warning: %llu records in shared memory were damaged and left out\n",
 			(unsigned long long)t.damaged);
 	if (o->opt->no_warnings)
 		return;
@@ -115,9 +118,11 @@ void observe_report(struct observe *o)
 		fprintf(stderr, "sonde: warning: a process of the target was not looked into: %s\n",
 			sonde_err_text(o->session.mem->agent_err));
 	else if (o->argv && o->set->nprobes && !t.procs)
-		fprintf(stderr, "sonde: warning: the target never loaded the agent; nothing was seen\n");
+		fprintf(stderr,
+			"sonde: warning: the target never loaded the agent; nothing was seen\n");
 	if (o->refused_pattern)
-		fprintf(stderr, "sonde: warning: %d probes found no place in a process of the target%s\n",
+		fprintf(stderr,
+			"sonde: warning: %d probes found no place in a process of the target%s\n",
 			o->refused_pattern, o->opt->verbose ? "" : " (-v tells which)");
 	warn_unseen(o);
 	if (o->opt->verbose)

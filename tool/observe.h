@@ -18,13 +18,13 @@ struct observe {
 	struct show show;
 	struct local local;
 	struct child child;
-	char **argv;	/* of -c, NULL without */
+	char **argv;	 /* of -c, NULL without */
 	char path[4096]; /* what argv[0] leads to */
 	bool flush_each;
 	bool exit_requested;
 	int exit_code;
-	int refused_explicit; /* probes named in the script that found no place in the target */
-	int refused_pattern;  /* probes that a pattern matched, likewise */
+	int refused_explicit;  /* probes named in the script that found no place in the target */
+	int refused_pattern;   /* probes that a pattern matched, likewise */
 	uint64_t modules_seen; /* bit i: some process mapped module i */
 };
 

@@ -12,12 +12,12 @@ enum options_buffer { OPTIONS_BUF_LINE, OPTIONS_BUF_FULL, OPTIONS_BUF_NONE };
 
 struct options {
 	enum options_mode mode;
-	const char *program;  /* -e */
-	const char *file;     /* FILE, "-" = standard input */
-	const char *cmd;      /* -c */
-	const char *pattern;  /* of -l, may be NULL */
-	const char *output;   /* -o */
-	const char *format;   /* "text" or "json" */
+	const char *program;	  /* -e */
+	const char *file;	  /* FILE, "-" = standard input */
+	const char *cmd;	  /* -c */
+	const char *pattern;	  /* of -l, may be NULL */
+	const char *output;	  /* -o */
+	const char *format;	  /* "text" or "json" */
 	const char *const *param; /* positional parameters */
 	int nparams;
 	enum options_buffer buffer;

@@ -154,14 +154,16 @@ static int open_output(struct observe *o)
 /* libsonde-agent.so: named by the environment, beside the tool, or where it is installed. */
 static int find_agent(char *out, size_t size)
 {
-	static const char *const at[] = {"/libsonde-agent.so", "/../" SONDE_LIBDIR "/libsonde-agent.so"};
+	static const char *const at[] = {"/libsonde-agent.so",
+					 "/../" SONDE_LIBDIR "/libsonde-agent.so"};
 	const char *env = getenv("SONDE_AGENT");
 	char self[PATH_MAX], path[PATH_MAX + 128];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (env && *env) {
 		snprintf(path, sizeof(path), "%s", env);
-		return realpath(path, self) && strlen(self) < size ? (strcpy(out, self), 0) : -ENOENT;
+		return realpath(path, self) && strlen(self) < size ? (strcpy(out, self), 0)
+								   : -ENOENT;
 	}
 	if (n <= 0)
 		return -ENOENT;
@@ -205,8 +207,8 @@ static int open_session(struct observe *o)
 		err = local_open(&o->local, o->session.mem);
 	if (err)
 		return fail("cannot open the session: %s", sonde_err_text(err));
-	o->show.names = (struct show_names){
-		.session = o->session.mem, .symbol = symbol, .arg = o->read};
+	o->show.names =
+		(struct show_names){.session = o->session.mem, .symbol = symbol, .arg = o->read};
 	return 0;
 }
 
@@ -238,10 +240,11 @@ static void describe(const struct observe *o)
 		for (uint32_t j = 0; j < m->nsites; j++)
 			by_class[m->site[j].plan.site.class] += m->site[j].nactions > 0;
 	}
-	fprintf(stderr, "sonde: %u sites in %u files (S0 %u, S1 %u, S2 %u), %u refused\n",
-		by_class[WIRE_CLASS_S0] + by_class[WIRE_CLASS_S1] + by_class[WIRE_CLASS_S2],
+	fprintf(stderr, "sonde: %u sites in %u files (S0 %u, S1 %u, S2 %u, W %u), %u refused\n",
+		by_class[WIRE_CLASS_S0] + by_class[WIRE_CLASS_S1] + by_class[WIRE_CLASS_S2] +
+			by_class[WIRE_CLASS_W],
 		o->set->nmodules, by_class[WIRE_CLASS_S0], by_class[WIRE_CLASS_S1],
-		by_class[WIRE_CLASS_S2], o->set->nrefused);
+		by_class[WIRE_CLASS_S2], by_class[WIRE_CLASS_W], o->set->nrefused);
 	for (uint32_t i = 0; i < o->script->nprogs; i++) {
 		fprintf(stderr, "program %u:\n", i);
 		lang_dump(o->script, i, stderr);

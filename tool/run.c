@@ -85,7 +85,8 @@ static void wait_ready(struct observe *o)
 	struct wire_proc *first = wire_elem(s, procs, struct wire_proc, 0);
 	struct timespec step = {.tv_nsec = TICK_MS * 1000000};
 
-	while (!caught && load_acquire(&first->state) != WIRE_PROC_READY && !child_ended(&o->child)) {
+	while (!caught && load_acquire(&first->state) != WIRE_PROC_READY &&
+	       !child_ended(&o->child)) {
 		uint32_t seen = load_acquire(&s->wake);
 
 		attach_session_commit(&o->session);

@@ -12,26 +12,26 @@ extern "C" {
 #endif
 
 enum sonde_err {
-	SONDE_E_TOO_SHORT = -4001,     /* no jump fits: the instruction and what follows leave no room */
+	SONDE_E_TOO_SHORT = -4001,     /* no jump fits: too little room here and behind */
 	SONDE_E_BRANCH_INTO = -4002,   /* something branches into the bytes that would change */
-	SONDE_E_DECODE = -4004,        /* the bytes are not a known instruction */
+	SONDE_E_DECODE = -4004,	       /* the bytes are not a known instruction */
 	SONDE_E_RELOCATE = -4005,      /* the instruction cannot be moved */
-	SONDE_E_NOT_BOUNDARY = -4006,  /* the address is not an instruction boundary of its function */
+	SONDE_E_NOT_BOUNDARY = -4006,  /* not an instruction boundary of its function */
 	SONDE_E_NO_FUNCTION = -4007,   /* the address lies in no known function */
-	SONDE_E_NO_SPACE_NEAR = -4008, /* every address the jump could reach is taken in this process */
+	SONDE_E_NO_SPACE_NEAR = -4008, /* every address in reach is taken in this process */
 	SONDE_E_BYTES_DIFFER = -4009,  /* the code in memory is not the code of the file */
 	SONDE_E_NOT_ELF = -4010,       /* the file is not an ELF image */
 	SONDE_E_MACHINE = -4011,       /* the image is for another machine */
-	SONDE_E_STATIC = -4012,        /* the executable has no dynamic loader that could bring the agent */
+	SONDE_E_STATIC = -4012,	       /* no dynamic loader that could bring the agent */
 	SONDE_E_STRIPPED = -4013,      /* the image has no symbols at all */
 	SONDE_E_NO_SYMBOL = -4014,     /* the image has no such function */
 	SONDE_E_NOT_CODE = -4015,      /* the symbol or address is not in executable memory */
-	SONDE_E_SETUID = -4016,        /* set-uid or set-gid: the loader would ignore the agent */
-	SONDE_E_LOADER = -4017,        /* its dynamic loader is not glibc's */
+	SONDE_E_SETUID = -4016,	       /* set-uid or set-gid: the loader would ignore the agent */
+	SONDE_E_LOADER = -4017,	       /* its dynamic loader is not glibc's */
 	SONDE_E_LIBRARY = -4018,       /* no such library where the loader would look */
 	SONDE_E_BAD_SESSION = -4019,   /* shared memory of another version, or damaged */
 	SONDE_E_PROTECT = -4020,       /* the kernel refused to make the code writable */
-	SONDE_E_UNSAFE = -4021,        /* a function that must never be probed */
+	SONDE_E_UNSAFE = -4021,	       /* a function that must never be probed */
 	SONDE_E_OVERLAP = -4022,       /* another probe needs the same bytes for its jump */
 };
 

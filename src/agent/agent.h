@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The agent: Sonde inside the target. The dynamic loader loads it as an audit library, before
- * any library of the program is mapped and in a namespace of its own, so that it is told of
- * every image before its code can run, and the program never meets it.
+ * The agent: Sonde inside the target. The dynamic loader maps it as a preloaded library and
+ * calls it before any code of the program's images has run (loader.c).
  *
  * It has no libc, no thread, no open descriptor and no signal handler. Errors climb here as
  * codes; the agent then stays silent and the program runs as if it were not there.
@@ -19,7 +18,6 @@
 struct agent {
 	struct wire_session *session;
 	uint32_t proc;
-	bool announced; /* the first consistent state has been reported */
 	/* what the loader left on the initial stack */
 	long argc;
 	char **argv, **envp;
@@ -32,6 +30,9 @@ extern struct agent agent_self SONDE_HIDDEN;
 int agent_start(void);
 /* The first process waits here until the tool has read what was refused. */
 void agent_announce(void);
+
+/* loader.c: the loader's list of images may have changed. Loader lock held. */
+void agent_loader_changed(void);
 
 /* module.c */
 void agent_module_loaded(uint64_t bias, const char *path);

@@ -24,12 +24,13 @@
 #include "base/sys.h"
 #include "probe/probe.h"
 
-#define ENV_ON_STACK 768 /* entries of an environment that is copied on the stack */
+#define ENV_ON_STACK 1024 /* pointers: an environment up to this size is copied on the stack */
 #define ENV_MAX (1 << 20)
 #define INTERP_SIZE 256
 #define SCRIPT_DEPTH 4 /* interpreters that are scripts themselves; the kernel's limit is 5 */
 
-static char var_audit[sizeof(((struct wire_session *)0)->agent_path) + 16];
+#define PRELOAD "LD_PRELOAD="
+static char var_preload[sizeof(((struct wire_session *)0)->agent_path) + 16];
 static char var_session[sizeof(((struct wire_session *)0)->session_path) + 16];
 static bool follow;
 
@@ -37,8 +38,8 @@ void agent_exec_init(const struct wire_session *s)
 {
 	size_t n;
 
-	n = str_copy(var_audit, "LD_AUDIT=", sizeof(var_audit));
-	str_copy(var_audit + n, s->agent_path, sizeof(var_audit) - n);
+	n = str_copy(var_preload, PRELOAD, sizeof(var_preload));
+	str_copy(var_preload + n, s->agent_path, sizeof(var_preload) - n);
 	n = str_copy(var_session, WIRE_ENV "=", sizeof(var_session));
 	str_copy(var_session + n, s->session_path, sizeof(var_session) - n);
 	follow = s->follow;
@@ -98,7 +99,8 @@ SONDE_HIT static enum verdict file_verdict(int fd, char *interp)
 		return VERDICT_NO;
 	n = sys4(SYS_pread64, fd, &head, sizeof(head), 0);
 	if (n > 2 && head.text[0] == '#' && head.text[1] == '!')
-		return script_interpreter(head.text, (size_t)n, interp) ? VERDICT_SCRIPT : VERDICT_NO;
+		return script_interpreter(head.text, (size_t)n, interp) ? VERDICT_SCRIPT
+									: VERDICT_NO;
 	if (n < (long)sizeof(head.eh) || !mem_equal(head.eh.e_ident, ELFMAG, SELFMAG) ||
 	    head.eh.e_ident[EI_CLASS] != ELFCLASS64 || head.eh.e_machine != EM_X86_64)
 		return VERDICT_NO;
@@ -134,23 +136,6 @@ SONDE_HIT static bool can_follow(int dirfd, const char *path, int flags)
 	return false;
 }
 
-/* Does @entry carry one of our variables from an earlier environment of ours? */
-SONDE_HIT static bool is_ours(const char *entry)
-{
-	return str_equal(entry, var_audit) || str_equal(entry, var_session);
-}
-
-SONDE_HIT static void env_build(char **to, char *const *from)
-{
-	for (; from && *from; from++) {
-		if (!is_ours(*from))
-			*to++ = *from;
-	}
-	*to++ = var_audit;
-	*to++ = var_session;
-	*to = NULL;
-}
-
 struct exec_call {
 	long nr; /* SYS_execve or SYS_execveat */
 	int dirfd;
@@ -159,9 +144,37 @@ struct exec_call {
 	int flags;
 };
 
-SONDE_HIT static void exec_with(const struct exec_call *c, char **env)
+/* The program's own LD_PRELOAD, NULL if it has none. The loader takes the last one. */
+SONDE_HIT static const char *own_preload(char *const *envp, size_t *n)
 {
-	env_build(env, c->envp);
+	const char *value = NULL;
+
+	for (*n = 0; envp && envp[*n] && *n < ENV_MAX; (*n)++) {
+		if (str_len(envp[*n]) >= sizeof(PRELOAD) - 1 &&
+		    mem_equal(envp[*n], PRELOAD, sizeof(PRELOAD) - 1))
+			value = envp[*n] + sizeof(PRELOAD) - 1;
+	}
+	return value;
+}
+
+/* @env has room for @n + 3 pointers, and behind them for our LD_PRELOAD and what @preload adds. */
+SONDE_HIT static void exec_with(const struct exec_call *c, char **env, size_t n,
+				const char *preload)
+{
+	char *var = (char *)(env + n + 3);
+	size_t len;
+
+	for (size_t i = 0; i < n; i++)
+		env[i] = c->envp[i];
+	env[n] = var_preload;
+	if (preload && *preload) {
+		len = str_copy(var, var_preload, sizeof(var_preload));
+		var[len] = ':';
+		str_copy(var + len + 1, preload, str_len(preload) + 1);
+		env[n] = var;
+	}
+	env[n + 1] = var_session;
+	env[n + 2] = NULL;
 	if (c->nr == SYS_execve)
 		sys3(SYS_execve, c->path, c->argv, env);
 	else
@@ -169,30 +182,32 @@ SONDE_HIT static void exec_with(const struct exec_call *c, char **env)
 }
 
 /* A frame of its own, so that only an exec pays for the array. */
-SONDE_HIT __attribute__((noinline)) static void exec_on_stack(const struct exec_call *c)
+SONDE_HIT __attribute__((noinline)) static void exec_on_stack(const struct exec_call *c, size_t n,
+							      const char *preload)
 {
-	char *env[ENV_ON_STACK + 3];
+	char *env[ENV_ON_STACK];
 
-	exec_with(c, env);
+	exec_with(c, env, n, preload);
 }
 
 SONDE_HIT static void exec_follow(const struct exec_call *c)
 {
-	size_t n = 0, size;
+	const char *preload;
+	size_t n, size;
 	char **env;
 
 	if (!c->path || !can_follow(c->dirfd, c->path, c->flags))
 		return;
-	while (c->envp && c->envp[n] && n < ENV_MAX)
-		n++;
-	if (n <= ENV_ON_STACK) {
-		exec_on_stack(c);
+	preload = own_preload(c->envp, &n);
+	size = (n + 3) * sizeof(*env);
+	size += preload ? sizeof(var_preload) + str_len(preload) + 1 : 0;
+	if (size <= ENV_ON_STACK * sizeof(*env)) {
+		exec_on_stack(c, n, preload);
 		return;
 	}
-	size = ALIGN_UP((n + 3) * sizeof(*env), 4096);
 	env = sys_map(size);
 	if (env)
-		exec_with(c, env);
+		exec_with(c, env, n, preload);
 	sys_unmap(env, size);
 }
 

@@ -132,8 +132,8 @@ void agent_module_loaded(uint64_t bias, const char *path)
 		}
 	}
 	if (program) {
-		long n = sys4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", rec->path,
-			      PATH_SPACE - 1);
+		long n =
+			sys4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", rec->path, PATH_SPACE - 1);
 
 		len = n > 0 ? (size_t)n : 0;
 	} else {

@@ -2,12 +2,12 @@
 /*
  * Start-up: from two environment variables to a mapped session, and no trace of the two.
  *
- * The tool appends LD_AUDIT=<agent> and SONDE_SESSION=<file> behind the program's environment.
- * Both are removed before any code of the program looks: the pointer array ends before them, the
- * two slots become an auxiliary-vector entry of type AT_IGNORE (so that a walk from environ to
- * the vector still finds it, and nothing moves), and the strings are cleared.
+ * The tool appends LD_PRELOAD=<agent>[:...] and SONDE_SESSION=<file> behind the program's
+ * environment. Both are removed before any code of the program looks: the pointer array ends before
+ * them, the two slots become an auxiliary-vector entry of type AT_IGNORE (so that a walk from
+ * environ to the vector still finds it, and nothing moves), and the strings are cleared.
  *
- * Context: the loader's start-up, one thread, nothing relocated yet but the loader and us.
+ * Context: the loader's start-up, one thread, no thread pointer (loader.c).
  */
 #include <elf.h>
 #include <errno.h>
@@ -26,7 +26,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "probe/probe.h"
-#include "text/poke.h"
+#include "text/text.h"
 
 #define GO_WAIT_S 10 /* a tool that does not answer for so long is dead */
 
@@ -52,31 +52,31 @@ static const char *env_value(const char *entry, const char *name)
 	size_t n = str_len(name);
 
 	return str_len(entry) > n && entry[n] == '=' && mem_equal(entry, name, n) ? entry + n + 1
-										 : NULL;
+										  : NULL;
 }
 
 /* Take the session's path out of the environment: 0 with the path copied, or -ENOENT. */
 static int env_strip(struct agent *a, char *path, size_t size)
 {
-	char **end = a->envp, **audit, **session;
+	char **end = a->envp, **preload, **session;
 	const char *value;
 
 	while (*end)
 		end++;
 	if (end - a->envp < 2)
 		return -ENOENT;
-	audit = end - 2;
+	preload = end - 2;
 	session = end - 1;
 	value = env_value(*session, WIRE_ENV);
-	if (!value || !env_value(*audit, "LD_AUDIT"))
+	if (!value || !env_value(*preload, "LD_PRELOAD"))
 		return -ENOENT;
 	str_copy(path, value, size);
-	mem_zero(*audit, str_len(*audit));
+	mem_zero(*preload, str_len(*preload));
 	mem_zero(*session, str_len(*session));
-	audit[0] = NULL;
-	/* audit[1], audit[2] (the old end) are an entry before the vector now */
-	((uint64_t *)audit)[1] = AT_IGNORE;
-	((uint64_t *)audit)[2] = 0;
+	preload[0] = NULL;
+	/* preload[1], preload[2] (the old end) are an entry before the vector now */
+	((uint64_t *)preload)[1] = AT_IGNORE;
+	((uint64_t *)preload)[2] = 0;
 	return 0;
 }
 
@@ -124,6 +124,12 @@ static uint32_t host_cpu(void)
 	return arch_cpu();
 }
 
+static void loader_hit(struct wire_ctx *ctx)
+{
+	(void)ctx;
+	agent_loader_changed();
+}
+
 /* From a mapped session to a runtime that hits can use. */
 static int runtime_start(struct agent *a)
 {
@@ -137,7 +143,7 @@ static int runtime_start(struct agent *a)
 	if (err)
 		return err;
 	agent_clock_init(a->auxv);
-	poke_init();
+	text_init();
 	err = probe_init(&host);
 	if (err)
 		return err;
@@ -148,9 +154,11 @@ static int runtime_start(struct agent *a)
 	probe_rt.internal[WIRE_INTERNAL_EXECVEAT] = agent_exec_execveat;
 	probe_rt.internal[WIRE_INTERNAL_FEXECVE] = agent_exec_fexecve;
 	probe_rt.internal[WIRE_INTERNAL_PRCTL] = agent_exec_prctl;
+	probe_rt.internal[WIRE_INTERNAL_LOADER] = loader_hit;
 	agent_exec_init(a->session);
-	/* the main thread claims now, so that a seccomp filter set later does not matter to it */
-	return probe_thread() ? 0 : -ENOMEM;
+	/* the main thread's record: claimed now, so that a seccomp filter set later does not matter
+	 */
+	return probe_boot() ? 0 : -ENOMEM;
 }
 
 int agent_start(void)
@@ -179,9 +187,6 @@ void agent_announce(void)
 	struct wire_session *s = a->session;
 	struct timespec timeout = {.tv_sec = GO_WAIT_S};
 
-	if (a->announced)
-		return;
-	a->announced = true;
 	store_release(&wire_elem(s, procs, struct wire_proc, a->proc)->state, WIRE_PROC_READY);
 	fetch_add_acq_rel(&s->wake, 1);
 	sys3(SYS_futex, &s->wake, FUTEX_WAKE, 1);

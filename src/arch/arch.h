@@ -84,7 +84,12 @@ int arch_code_finish(struct arch_code *out);
  */
 int arch_emit_detour(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_code *out);
 
-/* Libraries built for this feature level (a directory name of glibc-hwcaps) run here. */
-bool arch_hwcap_level(const char *name);
+/*
+ * The same for the whole instructions that the first @min bytes touch; *len is their length. None
+ * but the last may be anything that leaves the straight line for good or for a while (a jump, a
+ * call, a system call): SONDE_E_TOO_SHORT.
+ */
+int arch_emit_window(const uint8_t *code, size_t n, uint64_t vaddr, size_t min,
+		     struct arch_code *out, size_t *len);
 
 #endif

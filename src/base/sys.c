@@ -7,17 +7,23 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "base/atomic.h"
 #include "base/mem.h"
+
+static uint64_t mapped; /* bytes asked for so far */
 
 SONDE_HIT void *sys_map(size_t size)
 {
-	long p = sys6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		      0);
+	/* a hint that is taken would send the mapping next to the images: never ask twice for one
+	 */
+	uint64_t below = fetch_add_relaxed(&mapped, ALIGN_UP(size, 1 << 16));
+	long p = sys6(SYS_mmap, (uint64_t)sys_far(16) - below, size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return sys_failed(p) ? NULL : (void *)p;
 }
 
-void *sys_far(unsigned int gib)
+SONDE_HIT void *sys_far(unsigned int gib)
 {
 	return (void *)(((uint64_t)sys_far & ~0xffffull) - ((64ull + gib) << 30));
 }

@@ -31,7 +31,7 @@ static inline bool sys_failed(long r)
 	return (unsigned long)r > -4096ul;
 }
 
-/* Anonymous private zeroed memory, NULL if there is none. */
+/* Anonymous private zeroed memory, far from all images (sys_far); NULL if there is none. */
 void *sys_map(size_t size);
 /* A hint for large mappings: an address far (64 GiB and more) from all images, so that they do not
  * take the room that jumps out of those images can reach. @gib: GiB further away. */

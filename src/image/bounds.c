@@ -103,7 +103,8 @@ static int read_eh_frame(struct bounds *b, const struct image *img, const GElf_E
 		if (!last.known || last.off != e.fde.CIE_pointer) {
 			Dwarf_Off ignored;
 
-			if (dwarf_next_cfi(eh->e_ident, data, true, e.fde.CIE_pointer, &ignored, &c) ||
+			if (dwarf_next_cfi(eh->e_ident, data, true, e.fde.CIE_pointer, &ignored,
+					   &c) ||
 			    !dwarf_cfi_cie_p(&c))
 				continue;
 			last = (struct cie_cache){e.fde.CIE_pointer, fde_encoding(&c.cie), true};

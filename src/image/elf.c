@@ -43,8 +43,8 @@ static int read_segments(struct image *img, struct image_priv *p)
 			memcpy(img->interp, p->file + ph.p_offset, len);
 			img->has_interp = true;
 		}
-		if (ph.p_type != PT_LOAD || ph.p_memsz == 0 ||
-		    ph.p_vaddr > UINT64_MAX - ph.p_memsz - PAGE)
+		if (ph.p_type != PT_LOAD || ph.p_memsz == 0 || ph.p_memsz > UINT64_MAX - PAGE ||
+		    ph.p_vaddr > UINT64_MAX - ph.p_memsz - PAGE || ph.p_offset > p->size)
 			continue;
 		p->load[p->nloads++] = ph;
 		if (ALIGN_DOWN(ph.p_vaddr, PAGE) < img->span.start)

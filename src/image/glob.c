@@ -34,9 +34,8 @@ bool image_glob(const char *pattern, const char *name)
 			continue;
 		}
 		next = pattern + 1;
-		if (*pattern &&
-		    (*pattern == '?' || (*pattern == '[' ? in_set(pattern, *name, &next)
-							 : *pattern == *name))) {
+		if (*pattern && (*pattern == '?' || (*pattern == '[' ? in_set(pattern, *name, &next)
+								     : *pattern == *name))) {
 			pattern = next;
 			name++;
 		} else if (star) {

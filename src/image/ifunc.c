@@ -19,7 +19,8 @@
 static void child(const char *path, const char *name, int report)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct link_map *map;
+	struct link_map *map, *owner;
+	Dl_info info;
 	uint64_t vaddr;
 	void *lib, *sym;
 
@@ -29,6 +30,9 @@ static void child(const char *path, const char *name, int report)
 	lib = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
 	sym = lib ? dlsym(lib, name) : NULL;
 	if (!sym || dlinfo(lib, RTLD_DI_LINKMAP, &map))
+		_exit(1);
+	/* found in this image, not in one it needs */
+	if (dladdr1(sym, &info, (void **)&owner, RTLD_DL_LINKMAP) == 0 || owner != map)
 		_exit(1);
 	vaddr = (uint64_t)sym - map->l_addr;
 	_exit(write(report, &vaddr, sizeof(vaddr)) != sizeof(vaddr));

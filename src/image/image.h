@@ -14,7 +14,8 @@
 struct image_func {
 	uint64_t vaddr;
 	uint64_t size;	  /* 0 = unknown */
-	const char *name; /* lives as long as the image; NULL in the bounds table where no symbol fits */
+	const char *name; /* lives as long as the image; NULL in the bounds table where no symbol
+			     fits */
 	bool is_ifunc;	  /* vaddr is the resolver */
 	bool is_global;
 	bool is_exported; /* in .dynsym */
@@ -28,10 +29,10 @@ struct image {
 	char *path;
 	dev_t dev;
 	ino_t ino;
-	uint16_t machine;  /* e_machine */
-	bool is_exec;	   /* ET_EXEC: fixed addresses */
-	bool has_interp;   /* PT_INTERP */
-	char interp[256];  /* its content */
+	uint16_t machine; /* e_machine */
+	bool is_exec;	  /* ET_EXEC: fixed addresses */
+	bool has_interp;  /* PT_INTERP */
+	char interp[256]; /* its content */
 	uint8_t build_id[20];
 	uint32_t build_id_len;
 	struct image_range span; /* page-aligned vaddrs of all PT_LOAD */

@@ -16,9 +16,11 @@ struct image_priv {
 	size_t size;
 	GElf_Phdr *load;
 	size_t nloads;
-	size_t cap;  /* of img->func */
-	Elf *debug;  /* separate debug file, its names live in it */
+	size_t cap; /* of img->func */
+	Elf *debug; /* separate debug file, its names live in it */
 	int debug_fd;
+	char **name; /* names that are not in a file as they are */
+	size_t nnames;
 };
 
 /* elf.c: image_open() without symbols and bounds; same errors. */

@@ -23,8 +23,12 @@
 
 #define CLOSURE_MAX 256
 
-static const char *const default_dirs[] = {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu",
-					   "/lib64", "/usr/lib64", "/lib", "/usr/lib"};
+static const char *const default_dirs[] = {"/lib/x86_64-linux-gnu",
+					   "/usr/lib/x86_64-linux-gnu",
+					   "/lib64",
+					   "/usr/lib64",
+					   "/lib",
+					   "/usr/lib"};
 
 /* "libc" and "c" mean libc.so.6, "libssl.so.3" itself. */
 static bool name_match(const char *file, const void *arg)
@@ -139,7 +143,8 @@ static void needs_free(struct needs *nd)
 }
 
 /* Along all places, for an object in directory @origin with @run_path. */
-static bool search(const char *name, const char *run_path, const char *origin, char *out, size_t size)
+static bool search(const char *name, const char *run_path, const char *origin, char *out,
+		   size_t size)
 {
 	if (in_path_list(run_path, origin, name, out, size) ||
 	    in_path_list(getenv("LD_LIBRARY_PATH"), origin, name, out, size) ||

@@ -26,7 +26,8 @@ static unsigned int distance(const char *a, size_t n, const char *b, size_t m)
 
 		cur[0] = (unsigned int)i;
 		for (size_t j = 1; j <= m; j++) {
-			cur[j] = min3(up[j] + 1, cur[j - 1] + 1, up[j - 1] + (a[i - 1] != b[j - 1]));
+			cur[j] =
+				min3(up[j] + 1, cur[j - 1] + 1, up[j - 1] + (a[i - 1] != b[j - 1]));
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
 			    up2[j - 2] + 1 < cur[j])
 				cur[j] = up2[j - 2] + 1;

@@ -2,6 +2,9 @@
 /*
  * Functions by name: .dynsym, .symtab, and the symbol table of a separate debug file that the
  * build-id leads to.
+ *
+ * A name means its default version, as it does for a program that is linked today. Old versions
+ * (memcpy@GLIBC_2.2.5) keep the bare name but count as local, so that the default one wins.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,9 +41,49 @@ static int func_add(struct image *img, const GElf_Sym *sym, const char *name, bo
 	return 0;
 }
 
+/* The version table of .dynsym, NULL for other tables. */
+static Elf_Data *version_table(Elf *elf, const GElf_Shdr *sh)
+{
+	Elf_Scn *scn = NULL;
+
+	while (sh->sh_type == SHT_DYNSYM && (scn = elf_nextscn(elf, scn))) {
+		GElf_Shdr vh;
+
+		if (gelf_getshdr(scn, &vh) && vh.sh_type == SHT_GNU_versym)
+			return elf_getdata(scn, NULL);
+	}
+	return NULL;
+}
+
+static bool is_old_version(Elf_Data *versions, size_t i)
+{
+	GElf_Versym v;
+
+	return versions && gelf_getversym(versions, (int)i, &v) && (v & 0x8000);
+}
+
+/* Versions that a .symtab spells out: "foo@@V" is foo, "foo@V" an old one, which .dynsym has. */
+static const char *bare_name(struct image *img, const char *name)
+{
+	struct image_priv *p = img->priv;
+	const char *at = strchr(name, '@');
+	char **more;
+
+	if (!at || at == name)
+		return name;
+	if (at[1] != '@')
+		return NULL;
+	more = realloc(p->name, (p->nnames + 1) * sizeof(*more));
+	if (!more)
+		return NULL;
+	p->name = more;
+	p->name[p->nnames] = strndup(name, (size_t)(at - name));
+	return p->name[p->nnames] ? p->name[p->nnames++] : NULL;
+}
+
 static int read_table(struct image *img, Elf *elf, Elf_Scn *scn, const GElf_Shdr *sh)
 {
-	Elf_Data *data = elf_getdata(scn, NULL);
+	Elf_Data *data = elf_getdata(scn, NULL), *versions = version_table(elf, sh);
 	size_t n = sh->sh_entsize ? sh->sh_size / sh->sh_entsize : 0;
 
 	for (size_t i = 0; data && i < n; i++) {
@@ -53,10 +96,13 @@ static int read_table(struct image *img, Elf *elf, Elf_Scn *scn, const GElf_Shdr
 		     GELF_ST_TYPE(sym.st_info) != STT_GNU_IFUNC))
 			continue;
 		name = elf_strptr(elf, sh->sh_link, sym.st_name);
+		name = name ? bare_name(img, name) : NULL;
 		if (!name || !*name || !image_text(img, sym.st_value, &text))
 			continue;
 		if (func_add(img, &sym, name, sh->sh_type == SHT_DYNSYM))
 			return -ENOMEM;
+		if (is_old_version(versions, i))
+			img->func[img->nfuncs - 1].is_global = false;
 	}
 	return 0;
 }
@@ -134,6 +180,9 @@ void image_free_symbols(struct image *img)
 	struct image_priv *p = img->priv;
 
 	free(img->func);
+	for (size_t i = 0; i < p->nnames; i++)
+		free(p->name[i]);
+	free(p->name);
 	if (p->debug)
 		elf_end(p->debug);
 	if (p->debug_fd >= 0)

@@ -28,7 +28,9 @@ static void hand_out(struct sonde_site *info, const struct sonde_site *site)
 
 static struct sonde_site site_at(const struct image *img, uint64_t vaddr)
 {
-	const struct image_func *f = image_symbolize(img, vaddr);
+	struct image_range text;
+	const struct image_func *f =
+		image_text(img, vaddr, &text) ? image_symbolize(img, vaddr) : NULL;
 
 	return (struct sonde_site){
 		.vaddr = vaddr,
@@ -52,6 +54,8 @@ int sonde_site_plan_addr(const struct sonde_image *handle, uint64_t vaddr, struc
 	if (err)
 		goto out;
 	err = plan_site(plan, vaddr, &planned);
+	if (err == SONDE_E_TOO_SHORT && plan_window(plan, vaddr, NULL, &planned) == 0)
+		err = 0;
 	plan_close(plan);
 	if (err)
 		goto out;

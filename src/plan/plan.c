@@ -7,6 +7,9 @@
  *       bytes of the jump's displacement are the code that stands there
  *   S2  two bytes of the first instruction, and a pad: padding behind a function, in reach of a
  *       short jump
+ *   W   five bytes of several instructions at a function's entry, between which no known branch
+ *       leads. Right only where nobody can be in the middle of them: while the loader maps the
+ *       image. The last resort, because it rests on what the sweep knows, not on the bytes alone.
  *
  * S1 needs nothing but an address, which the target looks for; S2 needs a pad, of which there are
  * few. S2 goes first only where S1 leaves one address or 256 to choose from, or where the image
@@ -40,10 +43,11 @@ struct plan {
 	const struct image *img;
 	struct sweep sweep; /* of the function asked for last */
 	struct sweep other; /* of a neighbour, for its tail */
-	uint8_t *tail; /* enum tail per bound */
+	uint8_t *tail;	    /* enum tail per bound */
 	/* Bytes of the image that sites need: a bit per byte of the span. A byte that one site
 	 * relies on (the fixed part of a punned jump) must not change for another. */
 	uint8_t *changed, *relied;
+	uint8_t *targets; /* where direct branches of all functions lead; made at first need */
 };
 
 struct site {
@@ -52,7 +56,7 @@ struct site {
 	struct image_range func;
 	size_t bound; /* index of func */
 	struct arch_insn insn;
-	uint8_t code[ARCH_INSN_MAX + 8]; /* bytes from vaddr on */
+	uint8_t code[2 * ARCH_INSN_MAX]; /* bytes from vaddr on */
 	size_t ncode;
 	bool free[JMP_SIZE]; /* bytes of the jump that may change */
 	unsigned int ncut;
@@ -87,6 +91,7 @@ void plan_close(struct plan *p)
 	free(p->tail);
 	free(p->changed);
 	free(p->relied);
+	free(p->targets);
 	free(p);
 }
 
@@ -352,6 +357,15 @@ static int look(struct site *s)
 	return arch_decode(s->code, s->ncode, s->vaddr, &s->insn);
 }
 
+static void finish(struct plan_site *out, uint64_t vaddr, const struct arch_code *code)
+{
+	out->site.vaddr = vaddr;
+	out->site.code_len = code->len;
+	out->site.nfix = code->nfix;
+	memcpy(out->code, code->code, code->len);
+	memcpy(out->fix, code->fix, code->nfix * sizeof(code->fix[0]));
+}
+
 int plan_site(struct plan *p, uint64_t vaddr, struct plan_site *out)
 {
 	struct site s = {.p = p, .vaddr = vaddr};
@@ -371,18 +385,74 @@ int plan_site(struct plan *p, uint64_t vaddr, struct plan_site *out)
 	err = choose(&s, &out->site);
 	if (err)
 		return err;
-	out->site.vaddr = vaddr;
 	out->site.insn_len = s.insn.len;
-	out->site.code_len = code.len;
-	out->site.nfix = code.nfix;
-	memcpy(out->code, code.code, code.len);
-	memcpy(out->fix, code.fix, code.nfix * sizeof(code.fix[0]));
+	finish(out, vaddr, &code);
+	return 0;
+}
+
+/* Where direct branches of the whole image lead. */
+static int read_targets(struct plan *p)
+{
+	const struct image *img = p->img;
+	int err = 0;
+
+	if (p->targets)
+		return 0;
+	p->targets = calloc((img->span.end - img->span.start) / 8 + 1, 1);
+	if (!p->targets)
+		return -ENOMEM;
+	p->other.outer = p->targets;
+	for (size_t i = 0; i < img->nbounds && !err; i++)
+		err = sweep_function(&p->other, img, img->bound[i]);
+	p->other.outer = NULL;
+	return err;
+}
+
+int plan_window(struct plan *p, uint64_t vaddr, const struct plan_site *other,
+		struct plan_site *out)
+{
+	unsigned int own = other ? other->site.ncut : 0;
+	struct site s = {.p = p, .vaddr = vaddr};
+	struct arch_code code;
+	size_t len;
+	int err = look(&s);
+
+	memset(out, 0, sizeof(*out));
+	if (err)
+		return err;
+	if (vaddr != s.func.start || vaddr % 8 + JMP_SIZE > 8)
+		return SONDE_E_TOO_SHORT;
+	err = arch_emit_window(s.code, s.ncode, vaddr, JMP_SIZE, &code, &len);
+	if (err)
+		return err;
+	if (vaddr + len > s.func.end)
+		return SONDE_E_TOO_SHORT;
+	/* another site's bytes; what @other relies on is its own */
+	if (any_bit(p, p->changed, vaddr + own, (unsigned int)len - own) ||
+	    (!other && any_bit(p, p->relied, vaddr, (unsigned int)len)))
+		return SONDE_E_OVERLAP;
+	/* every branch of the function must be known */
+	if (p->sweep.decoded != s.func.end)
+		return SONDE_E_DECODE;
+	err = read_targets(p);
+	if (err)
+		return err;
+	if (any_bit(p, p->targets, vaddr + 1, (unsigned int)len - 1) ||
+	    has_symbol_in(p->img, vaddr + 1, vaddr + len))
+		return SONDE_E_BRANCH_INTO;
+	if (image_bytes(p->img, ALIGN_DOWN(vaddr, 8), &out->site.old, 8) != 8)
+		return SONDE_E_NOT_CODE;
+	set_bits(p, p->changed, vaddr, JMP_SIZE);
+	out->site.class = WIRE_CLASS_W;
+	out->site.ncut = JMP_SIZE;
+	out->site.insn_len = (uint8_t)len;
+	finish(out, vaddr, &code);
 	return 0;
 }
 
 const char *plan_class_name(enum wire_class c)
 {
-	static const char *const name[] = {"none", "S0", "S1", "S2"};
+	static const char *const name[] = {"none", "S0", "S1", "S2", "W"};
 
 	return c < ARRAY_LEN(name) ? name[c] : "none";
 }

@@ -33,7 +33,15 @@ void plan_close(struct plan *p);
  */
 int plan_site(struct plan *p, uint64_t vaddr, struct plan_site *out);
 
-/* "S0", "S1", "S2", "none" */
+/*
+ * Plan a window (class W) at the function entry @vaddr, for a site that plan_site() has refused
+ * with SONDE_E_TOO_SHORT (@other NULL), or as another way for one it has given class S1 (@other,
+ * that plan). 0, or the reason.
+ */
+int plan_window(struct plan *p, uint64_t vaddr, const struct plan_site *other,
+		struct plan_site *out);
+
+/* "S0", "S1", "S2", "W", "none" */
 const char *plan_class_name(enum wire_class c);
 
 #endif

@@ -66,9 +66,12 @@ int sweep_function(struct sweep *s, const struct image *img, struct image_range 
 		if (!left || arch_decode(code + (at - base), left, at, &in))
 			break;
 		set_bit(s->boundary, at - range.start);
-		if (in.has_target && in.kind != ARCH_ORDINARY && in.target >= range.start &&
-		    in.target < range.end)
-			set_bit(s->target, in.target - range.start);
+		if (in.has_target && in.kind != ARCH_ORDINARY) {
+			if (in.target >= range.start && in.target < range.end)
+				set_bit(s->target, in.target - range.start);
+			if (s->outer && in.target >= img->span.start && in.target < img->span.end)
+				set_bit(s->outer, in.target - img->span.start);
+		}
 		at += in.len;
 		s->tail_ends = at == range.end && !arch_falls_through(in.kind);
 	}

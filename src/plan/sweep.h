@@ -16,7 +16,9 @@ struct sweep {
 	uint8_t *target;   /* a bit per byte: a direct branch of the function leads there */
 	uint64_t cap;	   /* bytes of each bitmap */
 	uint64_t decoded;  /* the decoder understood everything up to here */
-	bool tail_ends;	   /* the last instruction ends the function and never falls through */
+	uint8_t *outer; /* if given: a bit per byte of the image, set for every direct branch target
+			 */
+	bool tail_ends; /* the last instruction ends the function and never falls through */
 };
 
 /* 0 or -ENOMEM. Reuses the memory of an earlier sweep in @s. */

@@ -40,7 +40,9 @@ struct probe_runtime {
 	uint32_t thread_size; /* of one struct probe_thread */
 	uint32_t max_threads;
 	uint32_t max_scratch;
-	uint32_t own_proc;    /* index of the process that loaded the agent: a fork's parent */
+	struct probe_thread *boot; /* the main thread's record */
+	bool ready;	   /* a thread pointer has been seen: thread-local storage may be used */
+	uint32_t own_proc; /* index of the process that loaded the agent: a fork's parent */
 	struct probe_arena *arena;
 	probe_internal_fn internal[WIRE_INTERNAL_COUNT]; /* by enum wire_internal */
 };
@@ -53,6 +55,10 @@ SONDE_HIDDEN void probe_hit(struct wire_ctx *ctx, uint32_t site);
 
 /* Reserve the threads' memory for @s. Not on a hit. 0 or -ENOMEM. */
 int probe_init(const struct act_host *host);
+
+/* Claim the record of the main thread before there is a thread pointer: it serves every hit until
+ * then. At start, once. False when there is no room. */
+bool probe_boot(void);
 
 /*
  * The calling thread's record; claims one at a thread's first call (system calls, but no lock

@@ -23,6 +23,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "arch/thread.h"
 #include "base/atomic.h"
 #include "base/base.h"
 #include "base/mem.h"
@@ -38,8 +39,8 @@
 #endif
 
 struct probe_arena {
-	uint32_t proc;	/* B: index in the session + 1 */
-	uint32_t nused; /* records handed out so far */
+	uint32_t proc;	 /* B: index in the session + 1 */
+	uint32_t nused;	 /* records handed out so far */
 	uint32_t cursor; /* where the search for dead threads goes on */
 	uint32_t pad[13];
 	uint8_t record[];
@@ -59,8 +60,8 @@ int probe_init(const struct act_host *host)
 	probe_rt.prog = wire_elem(s, progs, const struct wire_prog, 0);
 	probe_rt.nsites = s->sites.count;
 	probe_rt.max_scratch = (uint32_t)ALIGN_UP(s->max_scratch, 64);
-	probe_rt.thread_size =
-		(uint32_t)ALIGN_UP(sizeof(struct probe_thread) + PROBE_LEVELS * probe_rt.max_scratch, 128);
+	probe_rt.thread_size = (uint32_t)ALIGN_UP(
+		sizeof(struct probe_thread) + PROBE_LEVELS * probe_rt.max_scratch, 128);
 	probe_rt.max_threads = (uint32_t)(ARENA_BYTES / probe_rt.thread_size);
 	if (probe_rt.max_threads > THREADS_MAX)
 		probe_rt.max_threads = THREADS_MAX;
@@ -203,32 +204,58 @@ SONDE_HIT static bool record_fill(struct probe_thread *t, int32_t pid, int32_t t
 	return true;
 }
 
-SONDE_HIT static struct probe_thread *thread_claim(void)
+/* A record that is complete, for the thread @tid. */
+SONDE_HIT static struct probe_thread *record_new(int32_t tid)
 {
-	int32_t pid = (int32_t)sys0(SYS_getpid), tid = (int32_t)sys0(SYS_gettid);
+	int32_t pid = (int32_t)sys0(SYS_getpid);
 	struct probe_thread *t = record_claim(pid, tid);
 
 	if (!t)
 		return NULL;
-	if (!record_fill(t, pid, tid)) {
-		store_release(&t->owner, 0);
-		return NULL;
-	}
+	if (record_fill(t, pid, tid))
+		return t;
+	store_release(&t->owner, 0);
+	return NULL;
+}
+
+SONDE_HIT static struct probe_thread *thread_claim(void)
+{
+	int32_t tid = (int32_t)sys0(SYS_gettid);
+	struct probe_thread *t = record_new(tid), *nested;
+
 	signal_barrier();
-	if (unlikely(tls_thread && tls_thread->act.block && tls_thread->owner == tid &&
-		     tls_thread != t)) {
+	nested = tls_thread;
+	if (unlikely(t && nested && nested != t && nested->act.block && nested->owner == tid)) {
 		/* a signal handler claimed one while we did */
 		store_release(&t->owner, 0);
-		return tls_thread;
+		return nested;
 	}
-	tls_thread = t;
+	if (t)
+		tls_thread = t;
 	return t;
+}
+
+bool probe_boot(void)
+{
+	probe_rt.boot = record_new((int32_t)sys0(SYS_gettid));
+	return probe_rt.boot != NULL;
+}
+
+/* Before the first hit that finds a thread pointer there is only the main thread. */
+SONDE_HIT static bool has_thread_pointer(void)
+{
+	if (!probe_rt.ready)
+		probe_rt.ready = arch_thread_pointer() != 0;
+	return probe_rt.ready;
 }
 
 SONDE_HIT struct probe_thread *probe_thread(void)
 {
-	struct probe_thread *t = tls_thread;
+	struct probe_thread *t;
 
+	if (unlikely(!probe_rt.ready) && !has_thread_pointer())
+		return probe_rt.boot;
+	t = tls_thread;
 	/* no block: never claimed, or wiped because this is a forked child */
 	if (likely(t && t->act.block))
 		return t;

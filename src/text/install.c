@@ -25,6 +25,19 @@
 #define REACH (0x7fffffffll - (1ll << 20)) /* of a rel32, with room for instructions */
 #define JMP_SIZE 5
 
+/*
+ * What an image got where it lay. Code is permanent, so when the same file comes back to the same
+ * place (a plugin opened again and again), its detours and islands are still there and right.
+ */
+struct instance {
+	struct instance *next;
+	uint32_t module;
+	uint64_t bias;
+	size_t size; /* of this mapping, arrays included */
+};
+
+static struct instance *instances; /* loader lock */
+
 struct install {
 	const struct text_job *job;
 	const struct wire_session *s;
@@ -32,21 +45,44 @@ struct install {
 	struct space space;
 	struct islands islands;
 	struct poke *poke; /* two per site at most: pad quadwords come in a batch of their own */
-	uint64_t *island;  /* per site of the module: island address, 0 = none */
-	uint64_t *detour;  /* per site: where its code lies, 0 = refused */
-	size_t array_size;
+	const struct wire_site **use; /* per site of the module: its plan, or the other one */
+	uint64_t *island;	      /* per site: island address, 0 = none */
+	uint64_t *detour;	      /* per site: where its code lies, 0 = refused */
+	struct instance *instance;
+	bool again; /* the instance existed before */
+	size_t poke_size;
 	uint64_t pool, pool_size;
 };
 
+static const struct wire_site *session_site(const struct install *in, uint32_t index)
+{
+	return wire_elem(in->s, sites, const struct wire_site, index);
+}
+
 static const struct wire_site *site_at(const struct install *in, uint32_t i)
 {
-	return wire_elem(in->s, sites, const struct wire_site, in->m->site_off + i);
+	return in->use[i];
 }
 
 static void refuse(struct install *in, uint32_t i, int err)
 {
 	in->detour[i] = 0;
 	in->job->refused(in->job->arg, in->m->site_off + i, err);
+}
+
+/* No island for site @i: its window instead, if it has one and no other site stands in it. */
+static bool use_window(struct install *in, uint32_t i)
+{
+	const struct wire_site *ws = in->use[i], *alt;
+
+	if (!ws->alt)
+		return false;
+	alt = session_site(in, ws->alt - 1);
+	if (i + 1 < in->m->nsites && in->use[i + 1]->vaddr < alt->vaddr + alt->insn_len)
+		return false;
+	in->use[i] = alt;
+	in->island[i] = 0;
+	return true;
 }
 
 /* Punned sites with few choices first. */
@@ -59,15 +95,16 @@ static void place_islands(struct install *in)
 
 			if (ws->class != WIRE_CLASS_S1 || narrow != (pass == 0))
 				continue;
-			in->island[i] = islands_place(&in->islands,
-						      in->job->bias + ws->vaddr + JMP_SIZE,
-						      ws->rel_mask, ws->rel_value);
+			in->island[i] =
+				islands_place(&in->islands, in->job->bias + ws->vaddr + JMP_SIZE,
+					      ws->rel_mask, ws->rel_value);
 		}
 	}
 	islands_map(&in->islands);
 	for (uint32_t i = 0; i < in->m->nsites; i++) {
 		if (site_at(in, i)->class == WIRE_CLASS_S1 &&
-		    (!in->island[i] || !islands_mapped(&in->islands, in->island[i])))
+		    (!in->island[i] || !islands_mapped(&in->islands, in->island[i])) &&
+		    !use_window(in, i))
 			refuse(in, i, SONDE_E_NO_SPACE_NEAR);
 	}
 }
@@ -79,8 +116,13 @@ static int place_pool(struct install *in)
 	uint64_t size = sizeof(uint64_t), lo, hi;
 
 	for (uint32_t i = 0; i < in->m->nsites; i++) {
+		const struct wire_site *ws = site_at(in, i);
+		uint64_t len = ws->code_len;
+
+		if (ws->alt && session_site(in, ws->alt - 1)->code_len > len)
+			len = session_site(in, ws->alt - 1)->code_len;
 		in->detour[i] = ALIGN_UP(size, 16);
-		size = in->detour[i] + site_at(in, i)->code_len;
+		size = in->detour[i] + len;
 	}
 	in->pool_size = ALIGN_UP(size, PAGE);
 	lo = end > REACH ? end - REACH : 0;
@@ -121,7 +163,8 @@ static bool put_rel32(uint8_t *at, int64_t distance)
 static bool write_detour(struct install *in, uint32_t i)
 {
 	const struct wire_site *ws = site_at(in, i);
-	const struct wire_fixup *fix = wire_elem(in->s, fixups, const struct wire_fixup, ws->fix_off);
+	const struct wire_fixup *fix =
+		wire_elem(in->s, fixups, const struct wire_fixup, ws->fix_off);
 	uint8_t *code = (uint8_t *)in->detour[i];
 
 	mem_copy(code, wire_elem(in->s, code, const uint8_t, ws->code_off), ws->code_len);
@@ -298,19 +341,70 @@ static long publish_sites(struct install *in, uint64_t start, uint64_t end)
 	return live;
 }
 
+/* Arrays that stay as long as the code; one batch's pokes, which do not. */
 static int open_arrays(struct install *in)
 {
 	size_t n = in->m->nsites;
-	uint8_t *mem;
+	struct instance *it = instances;
 
-	in->array_size = n * (2 * sizeof(uint64_t) + 2 * sizeof(struct poke));
-	mem = sys_map(in->array_size);
-	if (!mem)
+	in->poke_size = n * 2 * sizeof(struct poke);
+	in->poke = sys_map(in->poke_size);
+	if (!in->poke)
 		return -ENOMEM;
-	in->island = (uint64_t *)mem;
+	while (it && (it->module != in->job->module || it->bias != in->job->bias))
+		it = it->next;
+	in->again = it != NULL;
+	if (!it) {
+		size_t size = sizeof(*it) + n * (sizeof(*in->use) + 2 * sizeof(uint64_t));
+
+		it = sys_map(size);
+		if (!it)
+			return -ENOMEM;
+		*it = (struct instance){NULL, in->job->module, in->job->bias, size};
+	}
+	in->instance = it;
+	in->use = (const struct wire_site **)(it + 1);
+	in->island = (uint64_t *)(in->use + n);
 	in->detour = in->island + n;
-	in->poke = (struct poke *)(in->detour + n);
+	for (size_t i = 0; i < n && !in->again; i++)
+		in->use[i] = session_site(in, in->m->site_off + (uint32_t)i);
 	return 0;
+}
+
+/* Addresses and code for every site; nothing jumps there yet. */
+static int prepare(struct install *in)
+{
+	int err = space_read(&in->space);
+
+	if (err)
+		return err;
+	err = place_pool(in);
+	if (err)
+		goto out;
+	err = islands_open(&in->islands, in->m->nsites);
+	if (!err) {
+		/* the pool is taken now: islands must see it */
+		space_free(&in->space);
+		err = space_read(&in->space);
+	}
+	if (!err) {
+		in->islands.space = &in->space;
+		place_islands(in);
+		err = write_code(in);
+		if (err)
+			islands_drop(&in->islands);
+	}
+	islands_close(&in->islands);
+	if (err)
+		sys2(SYS_munmap, in->pool, in->pool_size);
+out:
+	space_free(&in->space);
+	return err;
+}
+
+void text_init(void)
+{
+	poke_init();
 }
 
 long text_install(const struct text_job *job)
@@ -324,39 +418,22 @@ long text_install(const struct text_job *job)
 		return 0;
 	start = job->bias + in.m->text_start;
 	end = job->bias + in.m->text_end;
-	ret = space_read(&in.space);
-	if (ret)
-		return ret;
 	ret = open_arrays(&in);
 	if (ret)
-		goto out_space;
-	ret = place_pool(&in);
-	if (ret)
-		goto out_arrays;
-	ret = islands_open(&in.islands, in.m->nsites);
-	if (ret)
-		goto out_pool;
-	/* pool and tables are taken now: islands must see them */
-	space_free(&in.space);
-	ret = space_read(&in.space);
-	if (!ret) {
-		in.islands.space = &in.space;
-		place_islands(&in);
-		ret = write_code(&in);
+		goto out;
+	if (!in.again) {
+		ret = prepare(&in);
+		if (ret) {
+			sys_unmap(in.instance, in.instance->size);
+			goto out;
+		}
+		in.instance->next = instances;
+		instances = in.instance;
 	}
-	if (!ret)
-		ret = publish_pads(&in, start, end);
+	ret = publish_pads(&in, start, end);
 	if (!ret)
 		ret = publish_sites(&in, start, end);
-	if (ret < 0)
-		islands_drop(&in.islands);
-	islands_close(&in.islands);
-out_pool:
-	if (ret < 0)
-		sys2(SYS_munmap, in.pool, in.pool_size);
-out_arrays:
-	sys_unmap(in.island, in.array_size);
-out_space:
-	space_free(&in.space);
+out:
+	sys_unmap(in.poke, in.poke_size);
 	return ret;
 }

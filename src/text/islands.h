@@ -22,7 +22,7 @@ struct island_page {
 
 struct islands {
 	const struct space *space; /* read when all our own tables are mapped */
-	struct island_page *page; /* open hash by address */
+	struct island_page *page;  /* open hash by address */
 	size_t npages, mask, mem_size;
 	uint64_t *order; /* addresses of the pages, in order of creation; sorted by islands_map() */
 	size_t order_size;

@@ -21,6 +21,9 @@
  *  behind A, at a + L or elsewhere, where no byte has changed. S1 changes only A's own bytes;
  *  the rest of its displacement is the code that stands there and stays. S2's pad is code
  *  nobody reaches; it is complete before the two bytes at a become a jump to it.
+ *  W changes the start of several instructions, between which threads may be. It is right only
+ *  because text_install() runs while the loader maps the image: no thread has executed any of
+ *  it, and none can be inside the window later, since the jump in front of it was there first.
  *  Fetching A while it is replaced yields A or the jump (one aligned store). In terms of the
  *  manual's scenario 3 (two instructions A, B become one A'): A' - X where X starts where B
  *  did; here B is unchanged, so that A - B and A' are the only outcomes.

@@ -29,6 +29,9 @@ struct text_job {
 	void *arg;
 };
 
+/* Once per process, before it has threads. */
+void text_init(void);
+
 /*
  * Install every site of the module. Returns how many are live now, or a negative error that
  * holds for the whole module (nothing was changed): -ENOMEM, SONDE_E_NO_SPACE_NEAR,

@@ -35,7 +35,13 @@ struct wire_ring {
 };
 
 /* Process log: appended by the agent, read by the tool. `size` is stored last. */
-enum wire_log_type { WIRE_LOG_LOADED = 1, WIRE_LOG_UNLOADED, WIRE_LOG_REFUSED, WIRE_LOG_ERROR, WIRE_LOG_MORE };
+enum wire_log_type {
+	WIRE_LOG_LOADED = 1,
+	WIRE_LOG_UNLOADED,
+	WIRE_LOG_REFUSED,
+	WIRE_LOG_ERROR,
+	WIRE_LOG_MORE
+};
 
 struct wire_log {
 	uint32_t size; /* whole record, multiple of 8; 0 = not yet complete */

@@ -41,11 +41,11 @@ struct wire_map {
 	uint32_t bucket_off; /* aggregations: offset in a thread block, multiple of 8, of the scalar
 				entry (key_size 0) or of uint32_t bucket[nbuckets] followed by
 				struct wire_keys: see wire_map_block_bytes() */
-	uint32_t nbuckets;   /* aggregations with keys: power of two; plain maps: slots of the table,
-				which is also the most keys it can hold; 1 for scalar maps */
+	uint32_t nbuckets; /* aggregations with keys: power of two; plain maps: slots of the table,
+			      which is also the most keys it can hold; 1 for scalar maps */
 	uint32_t reserved1;
-	uint64_t table_off;  /* plain maps: session offset of struct wire_slot[nbuckets], each
-				sizeof(struct wire_slot) + key_size + value_size bytes */
+	uint64_t table_off; /* plain maps: session offset of struct wire_slot[nbuckets], each
+			       sizeof(struct wire_slot) + key_size + value_size bytes */
 	/* The tool raises these to empty a map while threads write it: an entry whose epoch is
 	 * below clear_epoch does not exist, below zero_epoch counts as zero; its thread resets it
 	 * at its next update. */

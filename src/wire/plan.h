@@ -14,13 +14,15 @@ enum wire_class {
 	WIRE_CLASS_S0,	 /* the first instruction (or reserved nop) has room for jmp rel32 */
 	WIRE_CLASS_S1,	 /* punned: the tail of the rel32 is the code that stands there */
 	WIRE_CLASS_S2,	 /* jmp rel8 to an unreachable pad that holds the jmp rel32 */
+	WIRE_CLASS_W,	 /* window: several instructions, only before the code can have run */
 	WIRE_CLASS_COUNT,
 };
 
 enum wire_fixup_kind {
 	WIRE_FIX_REL32,	 /* int32 at: bias + target - (address of at + 4 + tail) */
 	WIRE_FIX_ABS64,	 /* uint64 at: bias + target */
-	WIRE_FIX_STUB32, /* int32 at: address of the 8-byte pointer to the hit stub - (address of at + 4) */
+	WIRE_FIX_STUB32, /* int32 at: address of the 8-byte pointer to the hit stub - (address of at
+			    + 4) */
 	WIRE_FIX_SITE32, /* uint32 at: index of the site in the session */
 };
 
@@ -43,6 +45,8 @@ struct wire_fixup {
  *     (v & rel_mask) == rel_value; an island (jmp rel32 to the detour), or the detour itself,
  *     stands at vaddr + 5 + v.
  * S2: 2 bytes at vaddr become EB rel8(pad_vaddr); 5 bytes at pad_vaddr become E9 rel32(detour).
+ * W: bytes vaddr .. vaddr+4 become E9 rel32(detour); they are the start of several whole
+ *     instructions (insn_len bytes) that the detour executes, and nothing branches between them.
  * In every class the bytes that change at vaddr lie in one aligned quadword, whose original
  * content is `old`. The pad lies in one or two quadwords; its original bytes are pad_old[5].
  */
@@ -58,15 +62,25 @@ struct wire_site {
 	uint16_t code_len;
 	uint16_t nfix;
 	uint8_t class;	  /* enum wire_class */
-	uint8_t insn_len; /* length of the displaced instruction */
+	uint8_t insn_len; /* length of the displaced instruction, W: of all of them */
 	uint8_t ncut;	  /* bytes at vaddr that may differ afterwards */
 	uint8_t internal; /* enum wire_internal, 0 for the user's sites */
 	uint32_t act_off; /* index in the session's action table */
 	uint32_t nact;	  /* actions to run at a hit, in order */
+	uint32_t alt;	  /* S1: index + 1 of the site's plan W, should no island find a place */
+	uint32_t reserved;
 };
 
-/* Sites of our own in the target's libc. */
-enum wire_internal { WIRE_INTERNAL_NONE, WIRE_INTERNAL_EXECVE, WIRE_INTERNAL_EXECVEAT, WIRE_INTERNAL_FEXECVE, WIRE_INTERNAL_PRCTL, WIRE_INTERNAL_COUNT };
+/* Sites of our own in the target's libc and loader. */
+enum wire_internal {
+	WIRE_INTERNAL_NONE,
+	WIRE_INTERNAL_EXECVE,
+	WIRE_INTERNAL_EXECVEAT,
+	WIRE_INTERNAL_FEXECVE,
+	WIRE_INTERNAL_PRCTL,
+	WIRE_INTERNAL_LOADER,
+	WIRE_INTERNAL_COUNT
+};
 
 struct wire_action {
 	uint32_t prog;	/* index in the program table */
@@ -83,7 +97,8 @@ struct wire_module {
 	uint32_t path; /* string offset */
 	uint32_t site_off, nsites;
 	uint32_t reserved;
-	uint64_t text_start, text_end; /* executable segment that holds the sites, page-aligned vaddrs */
+	uint64_t text_start,
+		text_end; /* executable segment that holds the sites, page-aligned vaddrs */
 	uint64_t span_start, span_end; /* all of the image, page-aligned vaddrs */
 };
 

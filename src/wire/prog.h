@@ -45,31 +45,33 @@ struct wire_ctx {
 /* Helper functions, called by static ID (src_reg 0). "buf" arguments are pointers into stack,
  * scratch or context whose length the verifier checks. Result in r0; all return 0 unless said. */
 enum wire_helper {
-	WIRE_H_AGG = 1,	   /* (map, key buf|0, value): apply the map's aggregation to the thread's entry */
-	WIRE_H_LOAD,	   /* (map, key buf|0): r0 = 64-bit value of a plain map, 0 if absent */
-	WIRE_H_STORE,	   /* (map, key buf|0, value) */
-	WIRE_H_ADD,	   /* (map, key buf|0, delta): atomically add; r0 = value before */
-	WIRE_H_DELETE,	   /* (map, key buf|0): r0 = 1 if it was there (plain maps) */
-	WIRE_H_LOAD_BUF,   /* (map, key buf|0, dst buf of value_size): zeros if absent */
-	WIRE_H_STORE_BUF,  /* (map, key buf|0, src buf of value_size) */
-	WIRE_H_HAS_KEY,	   /* (map, key buf): r0 = 1 if present (plain maps) */
-	WIRE_H_EMIT,	   /* (event id, payload buf, length): an event record for the tool */
-	WIRE_H_STR,	   /* (dst buf, length, address): copy a NUL-terminated string of the target,
-			      safely whatever the address; zero-fills the rest; r0 = string length */
-	WIRE_H_NAME,	   /* (dst buf, length, string offset): a string of the session; zero-fills */
-	WIRE_H_STRNCMP,	   /* (a buf, b buf, length): r0 = 0 if equal up to length or a common NUL */
-	WIRE_H_PID,	   /* r0 = process id */
-	WIRE_H_TID,	   /* r0 = thread id */
+	WIRE_H_AGG =
+		1, /* (map, key buf|0, value): apply the map's aggregation to the thread's entry */
+	WIRE_H_LOAD,	  /* (map, key buf|0): r0 = 64-bit value of a plain map, 0 if absent */
+	WIRE_H_STORE,	  /* (map, key buf|0, value) */
+	WIRE_H_ADD,	  /* (map, key buf|0, delta): atomically add; r0 = value before */
+	WIRE_H_DELETE,	  /* (map, key buf|0): r0 = 1 if it was there (plain maps) */
+	WIRE_H_LOAD_BUF,  /* (map, key buf|0, dst buf of value_size): zeros if absent */
+	WIRE_H_STORE_BUF, /* (map, key buf|0, src buf of value_size) */
+	WIRE_H_HAS_KEY,	  /* (map, key buf): r0 = 1 if present (plain maps) */
+	WIRE_H_EMIT,	  /* (event id, payload buf, length): an event record for the tool */
+	WIRE_H_STR,	  /* (dst buf, length, address): copy a NUL-terminated string of the target,
+			     safely whatever the address; zero-fills the rest; r0 = string length */
+	WIRE_H_NAME,	/* (dst buf, length, string offset): a string of the session; zero-fills */
+	WIRE_H_STRNCMP, /* (a buf, b buf, length): r0 = 0 if equal up to length or a common NUL */
+	WIRE_H_PID,	/* r0 = process id */
+	WIRE_H_TID,	/* r0 = thread id */
 	WIRE_H_UID,
 	WIRE_H_GID,
 	WIRE_H_CPU,
-	WIRE_H_NSECS,	   /* r0 = CLOCK_MONOTONIC in ns */
-	WIRE_H_ELAPSED,	   /* r0 = ns since the session started */
-	WIRE_H_RAND,	   /* r0 = 32 random bits */
-	WIRE_H_COMM,	   /* (dst buf, length >= 16): the thread's name; zero-fills */
-	WIRE_H_PROC,	   /* r0 = index of the process in the session's table (for usym) */
-	WIRE_H_STACK_ARG,  /* (n): r0 = n-th integer argument, n >= WIRE_NARGS, read from the stack */
-	WIRE_H_ERROR,	   /* (enum wire_rt_error): count a run-time error of the script */
+	WIRE_H_NSECS,	  /* r0 = CLOCK_MONOTONIC in ns */
+	WIRE_H_ELAPSED,	  /* r0 = ns since the session started */
+	WIRE_H_RAND,	  /* r0 = 32 random bits */
+	WIRE_H_COMM,	  /* (dst buf, length >= 16): the thread's name; zero-fills */
+	WIRE_H_PROC,	  /* r0 = index of the process in the session's table (for usym) */
+	WIRE_H_STACK_ARG, /* (n): r0 = n-th integer argument, n >= WIRE_NARGS, read from the stack
+			   */
+	WIRE_H_ERROR,	  /* (enum wire_rt_error): count a run-time error of the script */
 	WIRE_H_COUNT,
 };
 

@@ -55,14 +55,15 @@ struct wire_session {
 	struct wire_table strings, progs, insns, maps, modules, sites, code, fixups, actions;
 	struct wire_table procs; /* struct wire_proc */
 
-	uint32_t block_size;  /* bytes of a thread block's fixed part (header, scalar entries, buckets) */
+	uint32_t block_size;  /* bytes of a thread block's fixed part (header, scalar entries,
+				 buckets) */
 	uint32_t ring_size;   /* bytes of a thread's event ring, 0 = the program emits none */
 	uint32_t max_scratch; /* largest scratch_size */
 	uint32_t follow;      /* 1: exec'd programs are followed */
 	uint64_t arena_off;
 	uint32_t arena_chunks; /* how many fit in file_size */
 	uint32_t reserved;
-	char agent_path[256];	/* what LD_AUDIT names */
+	char agent_path[256];	/* what LD_PRELOAD names */
 	char session_path[256]; /* what WIRE_ENV names */
 
 	/* written while it runs, each on a line of its own */
@@ -88,10 +89,11 @@ enum wire_proc_state { WIRE_PROC_FREE, WIRE_PROC_STARTING, WIRE_PROC_READY };
 struct wire_proc {
 	uint32_t state;
 	int32_t pid;
-	uint32_t parent;   /* index of the forking process, UINT32_MAX for an exec'd image */
+	uint32_t parent; /* index of the forking process, UINT32_MAX for an exec'd image */
 	uint32_t reserved;
 	uint64_t start_ns;
-	uint64_t log_off;  /* first log record, 0 = none; a forked child's log continues its parent's */
+	uint64_t log_off; /* first log record, 0 = none; a forked child's log continues its parent's
+			   */
 };
 
 enum wire_block_state { WIRE_BLOCK_FREE, WIRE_BLOCK_LIVE };
@@ -104,11 +106,12 @@ struct wire_block {
 	int32_t pid, tid;
 	uint32_t nchunks; /* of the block itself */
 	uint64_t claim_seq;
-	uint64_t hits;	  /* probe hits delivered */
-	uint64_t missed;  /* hits that could not be delivered (nesting limit) */
+	uint64_t hits;	 /* probe hits delivered */
+	uint64_t missed; /* hits that could not be delivered (nesting limit) */
 	uint64_t errors[WIRE_RT_COUNT];
-	uint64_t heap; /* keyed entries: (chunk in use + 1) << 32 | bytes used of it; 0 = none yet.
-			  One word, so that a signal handler of the same thread can never see half */
+	uint64_t
+		heap; /* keyed entries: (chunk in use + 1) << 32 | bytes used of it; 0 = none yet.
+			 One word, so that a signal handler of the same thread can never see half */
 	uint8_t pad[24];
 	struct wire_ring ring;
 	/* then scalar entries and bucket arrays at wire_map.bucket_off, then the ring's data */
@@ -120,6 +123,6 @@ int wire_session_check(const struct wire_session *s, uint64_t size);
 #define wire_at(s, off, type) ((type *)((uint8_t *)(s) + (off)))
 #define wire_elem(s, table, type, i) (wire_at((s), (s)->table.off, type) + (i))
 #define wire_string(s, str) wire_at((s), (s)->strings.off + (str), const char)
-#define wire_chunk(s, c) wire_at((s), (s)->arena_off + (uint64_t)(c) * WIRE_CHUNK, uint8_t)
+#define wire_chunk(s, c) wire_at((s), (s)->arena_off + (uint64_t)(c)*WIRE_CHUNK, uint8_t)
 
 #endif

@@ -185,9 +185,10 @@ static bool site_is_valid(const struct wire_session *s, const struct wire_site *
 {
 	const struct wire_fixup *fix;
 
-	if (site->class >= WIRE_CLASS_COUNT || site->internal > WIRE_INTERNAL_PRCTL)
+	if (site->class >= WIRE_CLASS_COUNT || site->internal >= WIRE_INTERNAL_COUNT)
 		return false;
-	if (site->code_len > WIRE_SITE_CODE_MAX || site->ncut > 8 || site->insn_len > 15)
+	if (site->code_len > WIRE_SITE_CODE_MAX || site->ncut > 8 || site->insn_len > 19 ||
+	    site->alt > s->sites.count)
 		return false;
 	if (!range_is_inside(site->code_off, site->code_len, 0, s->code.count) ||
 	    !range_is_inside(site->fix_off, site->nfix, 0, s->fixups.count) ||

@@ -123,6 +123,13 @@ def still():
     ctypes.CDLL(None).personality(ADDR_NO_RANDOMIZE)
 
 
+def kernel_can(path, offset):
+    """The kernel refuses to probe an instruction with a VEX or EVEX prefix, and counts nothing."""
+    with open(path, "rb") as f:
+        f.seek(offset)
+        return f.read(1)[0] not in (0xC4, 0xC5, 0x62)
+
+
 def placeable(path, names, command):
     def can(name):
         return subprocess.run([SONDE, "-q", "--dry-run", "-e", f"uprobe:{path}:{name} {{ @ = count(); }}",
@@ -153,13 +160,16 @@ def kernel_counts(specs, command):
 
 def sonde_counts(probes, command):
     script = "".join(f"uprobe:{path}:{name} {{ @{name} = count(); }}\n" for path, name in probes)
-    run = subprocess.run([SONDE, "-q", "-f", "json", "-o", "out/maps", "-e", script, "-c", command],
-                         env=environment(), preexec_fn=still, stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE, check=False)
+    # The same kinds of files as in the kernel's run: python3 allocates differently for a pipe.
+    with open("out/sonde", "wb") as out, open("out/errors", "wb") as err:
+        run = subprocess.run([SONDE, "-q", "-f", "json", "-o", "out/maps", "-e", script, "-c", command],
+                             env=environment(), preexec_fn=still, stdin=subprocess.DEVNULL,
+                             stdout=out, stderr=err, check=False)
     if run.returncode:
-        sys.exit(f"status {run.returncode} under Sonde")
-    with open("out/kernel", "rb") as f:
-        if f.read() != run.stdout:
+        with open("out/errors", encoding="utf-8") as f:
+            sys.exit(f"status {run.returncode} under Sonde:\n{f.read()}")
+    with open("out/kernel", "rb") as f, open("out/sonde", "rb") as g:
+        if f.read() != g.read():
             sys.exit("the output differs between the kernel's run and Sonde's")
     maps = {}
     with open("out/maps", encoding="utf-8") as f:
@@ -184,8 +194,10 @@ def main():
         # One probe says quickly, before all else, whether the kernel lets us.
         kernel_counts([f"{path}:{file_offset(path, next(iter(where.values()))):#x}"], "/bin/true")
         for name in placeable(path, list(where), command):
-            probes.append((path, name))
-            specs.append(f"{path}:{file_offset(path, where[name]):#x}")
+            offset = file_offset(path, where[name])
+            if kernel_can(path, offset):
+                probes.append((path, name))
+                specs.append(f"{path}:{offset:#x}")
     # Once for nothing, so that every later run finds the files that it leaves.
     subprocess.run(command.split(), env=environment(), stdin=subprocess.DEVNULL,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)

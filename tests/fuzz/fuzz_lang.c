@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fuzz driver of the compiler: any bytes in; out comes a script or a message. Every program of a
- * script can be disassembled, and passes the verifier. Built with -DSTANDALONE it reads the files it is given, and
+ * script can be disassembled, and passes the verifier. Built with -DSTANDALONE it reads the files
+ * it is given, and
  * "-m SEED COUNT FILE..." compiles COUNT random mutations of them.
  */
 #include <stdint.h>
@@ -117,8 +118,8 @@ static size_t mutate(uint8_t *out, const struct text *a, const struct text *b)
 	for (uint32_t i = below(4); i && size; i--) {
 		uint32_t at = below((uint32_t)size);
 
-		out[at] = below(8) ? (uint8_t)tokens[below(sizeof(tokens) - 1)]
-				   : (uint8_t)below(256);
+		out[at] =
+			below(8) ? (uint8_t)tokens[below(sizeof(tokens) - 1)] : (uint8_t)below(256);
 	}
 	return size;
 }

@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 		printf("arg %s\n", argv[i]);
 	for (char **e = environ; *e; e++)
 		printf("env %s\n", *e);
-	printf("getenv %s\n", getenv("LD_AUDIT") ? "LD_AUDIT" : "none");
+	printf("getenv %s\n", getenv("LD_PRELOAD") ? "LD_PRELOAD" : "none");
 	show_descriptors();
 	show_signals();
 	show_status();

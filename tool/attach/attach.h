@@ -25,6 +25,7 @@ struct attach_action {
 
 struct attach_site {
 	struct plan_site plan;
+	struct plan_site *alt; /* for class S1: the plan W, NULL if there is none */
 	struct attach_action *action;
 	uint32_t nactions;
 };
@@ -45,7 +46,7 @@ struct attach_set {
 
 struct attach_options {
 	FILE *err;
-	bool verbose;	   /* name every refused match and its reason */
+	bool verbose;	     /* name every refused match and its reason */
 	const char *program; /* path of the command to be run, or NULL */
 };
 
@@ -77,8 +78,8 @@ struct attach_session {
 };
 
 struct attach_session_options {
-	const char *agent;    /* path of libsonde-agent.so */
-	uint32_t ring_size;   /* bytes of a thread's event ring */
+	const char *agent;  /* path of libsonde-agent.so */
+	uint32_t ring_size; /* bytes of a thread's event ring */
 	bool follow;
 };
 

@@ -5,15 +5,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "attach/attach.h"
 
 extern char **environ;
 
-/* The environment plus the agent's two variables, last (src/agent/start.c relies on it). */
+/* The environment plus the agent's two variables, last (src/agent/start.c relies on it). Of several
+ * LD_PRELOAD the loader takes the last, so ours names the user's libraries too. */
 static char **launch_env(const struct attach_session *as)
 {
+	const char *preload = getenv("LD_PRELOAD");
 	size_t n = 0;
 	char **env;
 
@@ -22,9 +25,9 @@ static char **launch_env(const struct attach_session *as)
 	env = calloc(n + 3, sizeof(*env));
 	if (!env)
 		return NULL;
-	for (size_t i = 0; i < n; i++)
-		env[i] = environ[i];
-	if (as && (asprintf(&env[n], "LD_AUDIT=%s", as->mem->agent_path) < 0 ||
+	memcpy(env, environ, n * sizeof(*env));
+	if (as && (asprintf(&env[n], "LD_PRELOAD=%s%s%s", as->mem->agent_path,
+			    preload && *preload ? ":" : "", preload ? preload : "") < 0 ||
 		   asprintf(&env[n + 1], WIRE_ENV "=%s", as->mem->session_path) < 0)) {
 		free(env);
 		return NULL;

@@ -36,9 +36,9 @@ static const char *machine_name(uint16_t machine)
 	static const struct {
 		uint16_t machine;
 		const char *name;
-	} names[] = {{3, "i386"},   {8, "MIPS"},     {20, "PowerPC"}, {21, "PowerPC64"},
-		     {22, "S/390"}, {40, "ARM"},     {183, "AArch64"}, {243, "RISC-V"},
-		     {62, "x86-64 (but not 64-bit ELF)"}};
+	} names[] = {{3, "i386"},	{8, "MIPS"},	 {20, "PowerPC"},
+		     {21, "PowerPC64"}, {22, "S/390"},	 {40, "ARM"},
+		     {183, "AArch64"},	{243, "RISC-V"}, {62, "x86-64 (but not 64-bit ELF)"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (names[i].machine == machine)
@@ -76,7 +76,8 @@ static struct attach_module *module_get(struct resolver *r, const struct script_
 		return NULL;
 	}
 	for (uint32_t i = 0; i < set->nmodules; i++) {
-		if (set->module[i].image->dev == img->dev && set->module[i].image->ino == img->ino) {
+		if (set->module[i].image->dev == img->dev &&
+		    set->module[i].image->ino == img->ino) {
 			image_close(img);
 			return &set->module[i];
 		}
@@ -96,9 +97,9 @@ static struct attach_module *module_get(struct resolver *r, const struct script_
 /* The site at @vaddr, planned at first use. */
 static int site_get(struct attach_module *m, uint64_t vaddr, struct attach_site **out)
 {
-	struct plan_site plan;
+	struct plan_site plan, window;
 	struct attach_site *s;
-	int err;
+	int err, alt = -1;
 
 	/* sites mostly arrive in order: look from the end */
 	for (uint32_t i = m->nsites; i-- > 0 && m->site[i].plan.site.vaddr >= vaddr;) {
@@ -108,8 +109,12 @@ static int site_get(struct attach_module *m, uint64_t vaddr, struct attach_site 
 		}
 	}
 	err = plan_site(m->plan, vaddr, &plan);
+	if (err == SONDE_E_TOO_SHORT && plan_window(m->plan, vaddr, NULL, &plan) == 0)
+		err = 0;
 	if (err)
 		return err;
+	if (plan.site.class == WIRE_CLASS_S1)
+		alt = plan_window(m->plan, vaddr, &plan, &window);
 	if ((m->nsites & (m->nsites - 1)) == 0) {
 		s = realloc(m->site, (m->nsites ? m->nsites * 2 : 1) * sizeof(*s));
 		if (!s)
@@ -124,6 +129,8 @@ static int site_get(struct attach_module *m, uint64_t vaddr, struct attach_site 
 		m->site[i] = m->site[i - 1];
 	}
 	*s = (struct attach_site){.plan = plan};
+	if (alt == 0 && (s->alt = malloc(sizeof(window))))
+		*s->alt = window;
 	*out = s;
 	return 0;
 }
@@ -140,12 +147,11 @@ static int action_add(struct attach_set *set, struct attach_module *m, struct at
 	*a = (struct attach_action){.prog = p->prog, .is_explicit = !p->is_pattern};
 	a->func = strdup(func);
 	if (!a->func ||
-	    (p->is_address
-		     ? asprintf(&a->probe, "uprobe:%s:0x%llx", m->image->path,
-				(unsigned long long)p->offset)
-	     : p->offset ? asprintf(&a->probe, "uprobe:%s:%s+%llu", m->image->path, func,
-				    (unsigned long long)p->offset)
-			 : asprintf(&a->probe, "uprobe:%s:%s", m->image->path, func)) < 0) {
+	    (p->is_address ? asprintf(&a->probe, "uprobe:%s:0x%llx", m->image->path,
+				      (unsigned long long)p->offset)
+	     : p->offset   ? asprintf(&a->probe, "uprobe:%s:%s+%llu", m->image->path, func,
+				      (unsigned long long)p->offset)
+			   : asprintf(&a->probe, "uprobe:%s:%s", m->image->path, func)) < 0) {
 		free(a->func);
 		return -ENOMEM;
 	}
@@ -203,8 +209,9 @@ static void resolve_name(struct resolver *r, struct attach_module *m, const stru
 			f = &img->func[i];
 	}
 	if (!f && !img->nfuncs) {
-		problem(r, p, "%s has no function symbols (stripped); probe an address "
-			      "(uprobe:%s:0xADDR) or install its debug symbols",
+		problem(r, p,
+			"%s has no function symbols (stripped); probe an address "
+			"(uprobe:%s:0xADDR) or install its debug symbols",
 			img->path, p->target);
 		return;
 	}
@@ -263,21 +270,21 @@ static void resolve_address(struct resolver *r, struct attach_module *m,
 	place(r, m, p, p->offset, f ? f->name : name);
 }
 
-/* Our own sites in libc: exec'd programs are followed, thread names known (src/agent/exec.c). */
-static void resolve_internal(struct resolver *r)
-{
-	static const struct {
-		const char *func;
-		enum wire_internal kind;
-	} own[] = {{"execve", WIRE_INTERNAL_EXECVE},
-		   {"execveat", WIRE_INTERNAL_EXECVEAT},
-		   {"fexecve", WIRE_INTERNAL_FEXECVE},
-		   {"prctl", WIRE_INTERNAL_PRCTL}};
-	struct script_probe libc = {.text = "libc", .target = "libc.so.6"};
-	struct resolver quiet = *r;
-	struct attach_module *m = module_get(&quiet, &libc);
+struct own_site {
+	const char *func;
+	enum wire_internal kind;
+	const char *without; /* what does not work if it cannot be placed */
+};
 
-	for (size_t i = 0; m && i < ARRAY_LEN(own); i++) {
+/* Sites of our own in @binary; what has no room there does not work, and is said. */
+static void resolve_own(const struct resolver *r, const char *binary, const struct own_site *own,
+			size_t n)
+{
+	struct script_probe p = {.text = (char *)binary, .target = (char *)binary};
+	struct resolver quiet = *r;
+	struct attach_module *m = module_get(&quiet, &p);
+
+	for (size_t i = 0; m && i < n; i++) {
 		struct attach_site *s = NULL;
 
 		for (size_t k = 0; k < m->image->nfuncs && !s; k++) {
@@ -286,11 +293,29 @@ static void resolve_internal(struct resolver *r)
 			if (strcmp(f->name, own[i].func) == 0 && site_get(m, f->vaddr, &s) == 0)
 				s->plan.site.internal = (uint8_t)own[i].kind;
 		}
-		if (!s && own[i].kind == WIRE_INTERNAL_EXECVE)
-			fprintf(r->opt->err, "sonde: warning: no probe fits on execve of %s: programs "
-					     "that the target executes are not followed\n",
-				m->image->path);
+		if (!s && own[i].without)
+			fprintf(r->opt->err, "sonde: warning: no probe fits on %s of %s: %s\n",
+				own[i].func, m->image->path, own[i].without);
 	}
+}
+
+/* Programs that the target executes, thread names, and images that come later (src/agent). */
+static void resolve_internal(const struct resolver *r)
+{
+	static const struct own_site libc[] = {
+		{"execve", WIRE_INTERNAL_EXECVE,
+		 "programs that the target executes are not followed"},
+		{"execveat", WIRE_INTERNAL_EXECVEAT, NULL},
+		{"fexecve", WIRE_INTERNAL_FEXECVE, NULL},
+		{"prctl", WIRE_INTERNAL_PRCTL, NULL},
+	};
+	static const struct own_site loader[] = {
+		{"_dl_debug_state", WIRE_INTERNAL_LOADER,
+		 "libraries that the target opens later are not probed"},
+	};
+
+	resolve_own(r, "libc.so.6", libc, ARRAY_LEN(libc));
+	resolve_own(r, "/lib64/ld-linux-x86-64.so.2", loader, ARRAY_LEN(loader));
 }
 
 int attach_resolve(const struct script *script, const struct attach_options *opt,
@@ -337,6 +362,7 @@ void attach_set_free(struct attach_set *set)
 				free(m->site[j].action[k].probe);
 			}
 			free(m->site[j].action);
+			free(m->site[j].alt);
 		}
 		free(m->site);
 		plan_close(m->plan);

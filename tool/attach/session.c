@@ -54,10 +54,23 @@ static uint32_t buf_string(struct buf *b, const char *s)
 	return (uint32_t)buf_add(b, s, strlen(s) + 1);
 }
 
-enum { T_STRINGS, T_PROGS, T_INSNS, T_MAPS, T_MODULES, T_SITES, T_CODE, T_FIXUPS, T_ACTIONS, T_COUNT };
+enum {
+	T_STRINGS,
+	T_PROGS,
+	T_INSNS,
+	T_MAPS,
+	T_MODULES,
+	T_SITES,
+	T_CODE,
+	T_FIXUPS,
+	T_ACTIONS,
+	T_COUNT
+};
 
 struct builder {
 	struct buf t[T_COUNT];
+	struct buf alt;	 /* sites of class W, behind all others in the table */
+	uint32_t nsites; /* without those */
 	uint32_t block_size, max_scratch;
 	uint64_t tables; /* bytes of the plain maps' tables */
 };
@@ -113,13 +126,24 @@ static void add_maps(struct builder *b, const struct script *sc)
 	}
 }
 
+static void add_code(struct builder *b, const struct plan_site *plan, struct wire_site *w)
+{
+	*w = plan->site;
+	w->code_off = (uint32_t)buf_add(&b->t[T_CODE], plan->code, w->code_len);
+	w->fix_off = (uint32_t)(b->t[T_FIXUPS].len / sizeof(struct wire_fixup));
+	buf_add(&b->t[T_FIXUPS], plan->fix, w->nfix * sizeof(struct wire_fixup));
+}
+
 static void add_site(struct builder *b, const struct attach_site *s)
 {
-	struct wire_site w = s->plan.site;
+	struct wire_site w, alt;
 
-	w.code_off = (uint32_t)buf_add(&b->t[T_CODE], s->plan.code, w.code_len);
-	w.fix_off = (uint32_t)(b->t[T_FIXUPS].len / sizeof(struct wire_fixup));
-	buf_add(&b->t[T_FIXUPS], s->plan.fix, w.nfix * sizeof(struct wire_fixup));
+	add_code(b, &s->plan, &w);
+	if (s->alt) {
+		add_code(b, s->alt, &alt);
+		buf_add(&b->alt, &alt, sizeof(alt));
+		w.alt = b->nsites + (uint32_t)(b->alt.len / sizeof(alt));
+	}
 	w.act_off = (uint32_t)(b->t[T_ACTIONS].len / sizeof(struct wire_action));
 	w.nact = s->nactions;
 	for (uint32_t i = 0; i < s->nactions; i++) {
@@ -156,12 +180,18 @@ static void add_module(struct builder *b, const struct attach_module *m)
 /* Lay the tables out behind the header: offsets into @s, the total size returned. */
 static uint64_t lay_out(struct builder *b, struct wire_session *s, uint64_t *tables_off)
 {
-	static const uint32_t elem[T_COUNT] = {
-		1, sizeof(struct wire_prog), sizeof(struct wire_insn), sizeof(struct wire_map),
-		sizeof(struct wire_module), sizeof(struct wire_site), 1, sizeof(struct wire_fixup),
-		sizeof(struct wire_action)};
-	struct wire_table *t[T_COUNT] = {&s->strings, &s->progs, &s->insns, &s->maps, &s->modules,
-					 &s->sites, &s->code, &s->fixups, &s->actions};
+	static const uint32_t elem[T_COUNT] = {1,
+					       sizeof(struct wire_prog),
+					       sizeof(struct wire_insn),
+					       sizeof(struct wire_map),
+					       sizeof(struct wire_module),
+					       sizeof(struct wire_site),
+					       1,
+					       sizeof(struct wire_fixup),
+					       sizeof(struct wire_action)};
+	struct wire_table *t[T_COUNT] = {&s->strings, &s->progs,   &s->insns,
+					 &s->maps,    &s->modules, &s->sites,
+					 &s->code,    &s->fixups,  &s->actions};
 	uint64_t at = ALIGN_UP(sizeof(*s), 64);
 
 	for (int i = 0; i < T_COUNT; i++) {
@@ -183,9 +213,9 @@ static uint64_t lay_out(struct builder *b, struct wire_session *s, uint64_t *tab
 /* Content of the tables at their places; offsets of plain maps from the file's start. */
 static void fill(const struct builder *b, struct wire_session *s, uint64_t tables_off)
 {
-	const struct wire_table *t[T_COUNT] = {&s->strings, &s->progs, &s->insns, &s->maps,
-					       &s->modules, &s->sites, &s->code, &s->fixups,
-					       &s->actions};
+	const struct wire_table *t[T_COUNT] = {&s->strings, &s->progs,	 &s->insns,
+					       &s->maps,    &s->modules, &s->sites,
+					       &s->code,    &s->fixups,	 &s->actions};
 
 	for (int i = 0; i < T_COUNT; i++) {
 		if (b->t[i].len)
@@ -228,7 +258,8 @@ static int make_file(struct attach_session *as, const struct wire_session *head)
 	as->size = head->file_size;
 	if (ftruncate(as->fd, (off_t)as->size) || fallocate(as->fd, 0, 0, (off_t)head->arena_off))
 		return -errno;
-	as->mem = mmap(NULL, as->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, as->fd, 0);
+	as->mem =
+		mmap(NULL, as->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, as->fd, 0);
 	if (as->mem == MAP_FAILED) {
 		as->mem = NULL;
 		return -errno;
@@ -283,7 +314,7 @@ int attach_session_create(const struct script *script, const struct attach_set *
 			  const struct attach_session_options *opt, struct attach_session *out)
 {
 	struct builder b = {0};
-	bool failed = false;
+	bool failed;
 	int err;
 
 	*out = (struct attach_session){.fd = -1};
@@ -291,12 +322,17 @@ int attach_session_create(const struct script *script, const struct attach_set *
 	add_progs(&b, script);
 	add_maps(&b, script);
 	for (uint32_t i = 0; set && i < set->nmodules; i++)
+		b.nsites += set->module[i].nsites;
+	for (uint32_t i = 0; set && i < set->nmodules; i++)
 		add_module(&b, &set->module[i]);
+	buf_add(&b.t[T_SITES], b.alt.data, b.alt.len);
+	failed = b.alt.failed;
 	for (int i = 0; i < T_COUNT; i++)
 		failed |= b.t[i].failed;
 	err = failed ? -ENOMEM : create(&b, opt, out);
 	for (int i = 0; i < T_COUNT; i++)
 		free(b.t[i].data);
+	free(b.alt.data);
 	if (err)
 		attach_session_destroy(out);
 	return err;

@@ -37,11 +37,11 @@ struct var {
 struct map {
 	const char *name;
 	uint32_t index;
-	struct span first;   /* where it was mentioned first */
-	bool key_known;	     /* nkeys is known */
-	uint32_t nkeys;	     /* 0 = scalar */
-	struct type *key;    /* [nkeys] */
-	struct span key_at;  /* the use that fixed them */
+	struct span first;  /* where it was mentioned first */
+	bool key_known;	    /* nkeys is known */
+	uint32_t nkeys;	    /* 0 = scalar */
+	struct type *key;   /* [nkeys] */
+	struct span key_at; /* the use that fixed them */
 	bool kind_known;
 	enum wire_map_kind kind;
 	struct span kind_at;

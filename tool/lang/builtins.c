@@ -9,7 +9,10 @@
 #include "base/base.h"
 #include "wire/prog.h"
 
-#define ARG(n) {"arg" #n, FROM_ARG, n, SCRIPT_INT, true}
+#define ARG(n)                                                                                     \
+	{                                                                                          \
+		"arg" #n, FROM_ARG, n, SCRIPT_INT, true                                            \
+	}
 
 static const struct builtin builtins[] = {
 	{"pid", FROM_HELPER, WIRE_H_PID, SCRIPT_INT, false},
@@ -35,8 +38,14 @@ static const struct builtin builtins[] = {
 	ARG(9),
 };
 
-#define AGG(name, min, max, kind, usage) {name, FN_AGG, min, max, false, WIRE_MAP_##kind, usage}
-#define FN(name, id, min, max, target, usage) {name, FN_##id, min, max, target, 0, usage}
+#define AGG(name, min, max, kind, usage)                                                           \
+	{                                                                                          \
+		name, FN_AGG, min, max, false, WIRE_MAP_##kind, usage                              \
+	}
+#define FN(name, id, min, max, target, usage)                                                      \
+	{                                                                                          \
+		name, FN_##id, min, max, target, 0, usage                                          \
+	}
 
 static const struct function functions[] = {
 	AGG("count", 0, 0, COUNT, "count()"),
@@ -67,23 +76,78 @@ static const struct {
 	const char *name, *why;
 } unsupported[] = {
 	{"retval", "it needs a return probe, which is not supported yet"},
-	{"kstack", kernel}, {"kaddr", kernel}, {"ksym", kernel}, {"kptr", kernel},
-	{"kfunc_exist", kernel}, {"kfunc_allowed", kernel}, {"percpu_kaddr", kernel},
-	{"skboutput", kernel}, {"socket_cookie", kernel}, {"override", kernel}, {"path", kernel},
-	{"curtask", kernel}, {"ctx", kernel}, {"cgroup", kernel}, {"cgroupid", kernel},
-	{"cgroup_path", kernel}, {"jiffies", kernel}, {"signal", yet}, {"ustack", yet},
-	{"dw_ustack", yet}, {"uaddr", yet}, {"uptr", yet}, {"args", yet}, {"username", yet},
-	{"ncpus", yet}, {"numaid", yet}, {"cpid", yet}, {"has_cpid", yet}, {"ppid", yet},
-	{"pcomm", yet}, {"leader_comm", yet}, {"leader_tid", yet}, {"usermode", yet},
-	{"probetype", yet}, {"getopt", yet}, {"errorf", yet}, {"warnf", yet}, {"fail", yet},
-	{"cat", yet}, {"system", yet}, {"time", yet}, {"strftime", yet}, {"join", yet},
-	{"buf", yet}, {"memcmp", yet}, {"strcontains", yet}, {"strstr", yet}, {"strlen", yet},
-	{"strcap", yet}, {"str_concat", yet}, {"bswap", yet}, {"ntop", yet}, {"pton", yet},
-	{"macaddr", yet}, {"signal_thread", yet}, {"signal_name", yet}, {"strerror", yet},
-	{"syscall_name", yet}, {"write_user", yet}, {"len", yet}, {"find", yet},
-	{"assert", yet}, {"static_assert", yet}, {"container_of", yet}, {"sizeof", yet},
-	{"offsetof", yet}, {"typeof", yet}, {"tseries", yet}, {"nsecs_monotonic", yet},
-	{"is_ptr", yet}, {"is_str", yet}, {"is_integer", yet}, {"sarg0", yet}, {"comptime", yet},
+	{"kstack", kernel},
+	{"kaddr", kernel},
+	{"ksym", kernel},
+	{"kptr", kernel},
+	{"kfunc_exist", kernel},
+	{"kfunc_allowed", kernel},
+	{"percpu_kaddr", kernel},
+	{"skboutput", kernel},
+	{"socket_cookie", kernel},
+	{"override", kernel},
+	{"path", kernel},
+	{"curtask", kernel},
+	{"ctx", kernel},
+	{"cgroup", kernel},
+	{"cgroupid", kernel},
+	{"cgroup_path", kernel},
+	{"jiffies", kernel},
+	{"signal", yet},
+	{"ustack", yet},
+	{"dw_ustack", yet},
+	{"uaddr", yet},
+	{"uptr", yet},
+	{"args", yet},
+	{"username", yet},
+	{"ncpus", yet},
+	{"numaid", yet},
+	{"cpid", yet},
+	{"has_cpid", yet},
+	{"ppid", yet},
+	{"pcomm", yet},
+	{"leader_comm", yet},
+	{"leader_tid", yet},
+	{"usermode", yet},
+	{"probetype", yet},
+	{"getopt", yet},
+	{"errorf", yet},
+	{"warnf", yet},
+	{"fail", yet},
+	{"cat", yet},
+	{"system", yet},
+	{"time", yet},
+	{"strftime", yet},
+	{"join", yet},
+	{"buf", yet},
+	{"memcmp", yet},
+	{"strcontains", yet},
+	{"strstr", yet},
+	{"strlen", yet},
+	{"strcap", yet},
+	{"str_concat", yet},
+	{"bswap", yet},
+	{"ntop", yet},
+	{"pton", yet},
+	{"macaddr", yet},
+	{"signal_thread", yet},
+	{"signal_name", yet},
+	{"strerror", yet},
+	{"syscall_name", yet},
+	{"write_user", yet},
+	{"len", yet},
+	{"find", yet},
+	{"assert", yet},
+	{"static_assert", yet},
+	{"container_of", yet},
+	{"sizeof", yet},
+	{"offsetof", yet},
+	{"typeof", yet},
+	{"tseries", yet},
+	{"is_ptr", yet},
+	{"is_str", yet},
+	{"is_integer", yet},
+	{"comptime", yet},
 };
 
 static bool same(const char *known, const char *name, uint32_t len)
@@ -175,8 +239,8 @@ bool lang_int_type(const char *name, uint32_t len, uint32_t *bits, bool *is_sign
 		uint32_t bits;
 		bool is_signed;
 	} types[] = {
-		{"int8", 8, true},     {"int16", 16, true},    {"int32", 32, true},
-		{"int64", 64, true},   {"uint8", 8, false},    {"uint16", 16, false},
+		{"int8", 8, true},     {"int16", 16, true},   {"int32", 32, true},
+		{"int64", 64, true},   {"uint8", 8, false},   {"uint16", 16, false},
 		{"uint32", 32, false}, {"uint64", 64, false},
 	};
 

@@ -61,8 +61,9 @@ static void check_param(struct checker *c, struct expr *e)
 	s = opt->argv[e->value - 1];
 	digits = s[0] == '-' ? s + 1 : s;
 	if (!lang_is_digit(digits[0]))
-		lang_error(c->u, e->at, "$%u is \"%.60s\", which is no number; as a string it is "
-					"written str($%u)",
+		lang_error(c->u, e->at,
+			   "$%u is \"%.60s\", which is no number; as a string it is "
+			   "written str($%u)",
 			   (unsigned int)e->value, s, (unsigned int)e->value);
 	wrong = lang_int_parse(digits, strlen(digits), &used, &e->value, &is_duration);
 	if (!wrong && digits[used])
@@ -80,8 +81,9 @@ static void check_builtin(struct checker *c, struct expr *e)
 	const struct builtin *b = e->builtin;
 
 	if (b->needs_target && c->block->in_tool)
-		lang_error(c->u, e->at, "%s has no meaning here: %s runs inside the tool, not in "
-					"a probed function",
+		lang_error(c->u, e->at,
+			   "%s has no meaning here: %s runs inside the tool, not in "
+			   "a probed function",
 			   b->name, c->block->in_tool);
 	e->type = (struct type){b->kind, false, false, b->from == FROM_COMM ? CHECK_COMM_SIZE : 8};
 }
@@ -170,7 +172,8 @@ static void check_binary(struct checker *c, struct expr *e)
 	lang_check_expr(c, e->a);
 	lang_check_expr(c, e->b);
 	e->type = (struct type){SCRIPT_INT, true, true, 8};
-	if ((e->op == OP_EQ || e->op == OP_NE) && (lang_type_is_string(a) || lang_type_is_string(b))) {
+	if ((e->op == OP_EQ || e->op == OP_NE) &&
+	    (lang_type_is_string(a) || lang_type_is_string(b))) {
 		want_string(c, e->a, "the operand");
 		want_string(c, e->b, "the operand");
 		return;
@@ -373,8 +376,9 @@ void lang_check(struct unit *u)
 		check_pass(&c);
 	} while (c.changed && ++passes < MAX_PASSES);
 	if (c.changed)
-		lang_error(u, (struct span){0, 0}, "the types of this script depend on each other "
-						   "in too long a chain");
+		lang_error(u, (struct span){0, 0},
+			   "the types of this script depend on each other "
+			   "in too long a chain");
 	c.is_last = true;
 	check_pass(&c);
 	for (uint32_t i = 0; i < u->nmaps; i++) {

@@ -18,8 +18,9 @@ void lang_check_arity(struct checker *c, struct expr *e)
 		lang_error(c->u, e->arg[f->max]->at, "too many arguments of %s(): %s", f->name,
 			   f->usage);
 	if (f->needs_target && c->block->in_tool)
-		lang_error(c->u, e->at, "%s() has no meaning here: %s runs inside the tool, not "
-					"in a probed function",
+		lang_error(c->u, e->at,
+			   "%s() has no meaning here: %s runs inside the tool, not "
+			   "in a probed function",
 			   f->name, c->block->in_tool);
 }
 
@@ -139,8 +140,9 @@ static void check_whole_map(struct checker *c, struct expr *e, enum script_event
 	struct map *m = map_arg(c, e);
 
 	if (e->arg[0]->has_key)
-		lang_error(c->u, e->arg[0]->at, "%s() takes a whole map; to remove one key use "
-						"delete(%s, key)",
+		lang_error(c->u, e->arg[0]->at,
+			   "%s() takes a whole map; to remove one key use "
+			   "delete(%s, key)",
 			   e->func->name, m->name);
 	if (c->is_last)
 		event_new(c, e, kind, 0)->map = m->index;
@@ -221,8 +223,9 @@ static void check_str(struct checker *c, struct expr *e)
 	}
 	lang_check_int(c, from, "the address given to str()");
 	if (c->block->in_tool)
-		lang_error(c->u, e->at, "str() has no memory to read from here: %s runs inside the "
-					"tool, not in a probed function",
+		lang_error(c->u, e->at,
+			   "str() has no memory to read from here: %s runs inside the "
+			   "tool, not in a probed function",
 			   c->block->in_tool);
 	e->bits = n;
 	e->type = lang_type_str(c->u, n ? n + 3 : c->u->max_strlen, e->at);
@@ -261,12 +264,11 @@ void lang_check_call(struct checker *c, struct expr *e, bool is_stmt)
 	if (id == FN_AGG)
 		lang_error(c->u, e->at, "%s() can only be assigned to a map: @name = %s",
 			   e->func->name, e->func->usage);
-	if (!is_stmt && (id == FN_PRINTF || id == FN_PRINT || id == FN_CLEAR || id == FN_ZERO ||
-			 id == FN_EXIT))
+	if (!is_stmt &&
+	    (id == FN_PRINTF || id == FN_PRINT || id == FN_CLEAR || id == FN_ZERO || id == FN_EXIT))
 		lang_error(c->u, e->at, "%s() has no value", e->func->name);
 	/* A key folded into the map was counted before. */
-	if (!(e->narg == 1 && id == FN_HAS_KEY && e->arg[0]->kind == X_MAP &&
-	      e->arg[0]->has_key))
+	if (!(e->narg == 1 && id == FN_HAS_KEY && e->arg[0]->kind == X_MAP && e->arg[0]->has_key))
 		lang_check_arity(c, e);
 	switch (id) {
 	case FN_PRINTF:

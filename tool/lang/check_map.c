@@ -8,10 +8,10 @@
 const char *lang_agg_name(enum wire_map_kind kind)
 {
 	static const char *const names[] = {
-		[WIRE_MAP_PLAIN] = "values",   [WIRE_MAP_COUNT] = "count()",
-		[WIRE_MAP_SUM] = "sum()",      [WIRE_MAP_AVG] = "avg()",
-		[WIRE_MAP_STATS] = "stats()",  [WIRE_MAP_MIN] = "min()",
-		[WIRE_MAP_MAX] = "max()",      [WIRE_MAP_HIST] = "hist()",
+		[WIRE_MAP_PLAIN] = "values",  [WIRE_MAP_COUNT] = "count()",
+		[WIRE_MAP_SUM] = "sum()",     [WIRE_MAP_AVG] = "avg()",
+		[WIRE_MAP_STATS] = "stats()", [WIRE_MAP_MIN] = "min()",
+		[WIRE_MAP_MAX] = "max()",     [WIRE_MAP_HIST] = "hist()",
 		[WIRE_MAP_LHIST] = "lhist()",
 	};
 
@@ -63,10 +63,9 @@ void lang_check_keys(struct checker *c, struct map *m, struct expr **key, uint32
 		if (t->kind == SCRIPT_NONE && c->is_last)
 			lang_error(c->u, key[i]->at, "this has no value that could be a key");
 		if (!lang_type_join(&m->key[i], t, &c->changed))
-			lang_error(c->u, key[i]->at,
-				   "this key of %s is %s in line %d, but %s here", m->name,
-				   lang_type_name(&m->key[i]), lang_check_line(c, m->key_at),
-				   lang_type_name(t));
+			lang_error(c->u, key[i]->at, "this key of %s is %s in line %d, but %s here",
+				   m->name, lang_type_name(&m->key[i]),
+				   lang_check_line(c, m->key_at), lang_type_name(t));
 		size += m->key[i].size;
 		if (size > WIRE_KEY_MAX)
 			lang_error(c->u, at, "the key of %s is too large (limit: %d bytes)",

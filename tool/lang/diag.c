@@ -48,18 +48,20 @@ void *lang_grow(struct unit *u, void *array, uint32_t count, size_t elem)
 	return bigger;
 }
 
-void lang_position(const struct unit *u, uint32_t off, int *line, int *col)
+void lang_position(struct unit *u, uint32_t off, int *line, int *col)
 {
-	uint32_t start = 0;
-
-	*line = 1;
-	for (uint32_t i = 0; i < off && i < u->len; i++) {
-		if (u->text[i] == '\n') {
-			(*line)++;
-			start = i + 1;
+	if (off < u->seen.off || !u->seen.line) {
+		u->seen.off = u->seen.start = 0;
+		u->seen.line = 1;
+	}
+	for (; u->seen.off < off && u->seen.off < u->len; u->seen.off++) {
+		if (u->text[u->seen.off] == '\n') {
+			u->seen.line++;
+			u->seen.start = u->seen.off + 1;
 		}
 	}
-	*col = (int)(off - start) + 1;
+	*line = u->seen.line;
+	*col = (int)(off - u->seen.start) + 1;
 }
 
 static bool is_continuation(unsigned char c)
@@ -110,39 +112,21 @@ static void show_line(const struct unit *u, struct span at, const char *color, c
 	fprintf(out, "%s\n", plain);
 }
 
-static void SONDE_PRINTF(4, 0)
-message(const struct unit *u, struct span at, bool is_error, const char *fmt, va_list ap)
+void lang_error(struct unit *u, struct span at, const char *fmt, ...)
 {
-	bool color = u->opt->color;
-	const char *paint = !color ? "" : is_error ? "\033[1;31m" : "\033[1;35m";
-	const char *plain = color ? "\033[0m" : "";
+	const char *paint = u->opt->color ? "\033[1;31m" : "";
+	const char *plain = u->opt->color ? "\033[0m" : "";
 	int line, col;
+	va_list ap;
 
 	if (at.off > u->len)
 		at.off = u->len;
 	lang_position(u, at.off, &line, &col);
-	fprintf(u->opt->err, "%s:%d:%d: %s%s:%s ", u->opt->file, line, col, paint,
-		is_error ? "error" : "warning", plain);
+	fprintf(u->opt->err, "%s:%d:%d: %serror:%s ", u->opt->file, line, col, paint, plain);
+	va_start(ap, fmt);
 	vfprintf(u->opt->err, fmt, ap);
+	va_end(ap);
 	fputc('\n', u->opt->err);
 	show_line(u, at, paint, plain);
-}
-
-void lang_error(struct unit *u, struct span at, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	message(u, at, true, fmt, ap);
-	va_end(ap);
 	longjmp(u->fail, 1);
-}
-
-void lang_warn(struct unit *u, struct span at, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	message(u, at, false, fmt, ap);
-	va_end(ap);
 }

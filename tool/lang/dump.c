@@ -38,8 +38,8 @@ static const char *const helpers[WIRE_H_COUNT] = {
 
 static void dump_alu(const struct wire_insn *i, FILE *out)
 {
-	static const char *const ops[16] = {"+",  "-",	"*",  "/", "|", "&", "<<", ">>",
-					    NULL, "%", "^", NULL, NULL};
+	static const char *const ops[16] = {"+",  "-",	"*", "/", "|",	"&", "<<",
+					    ">>", NULL, "%", "^", NULL, NULL};
 	unsigned int dst = i->regs & 15, src = i->regs >> 4, op = i->opcode & 0xf0;
 	const char *sign = i->offset ? "s" : "", *text = ops[op >> 4];
 
@@ -61,8 +61,8 @@ static void dump_alu(const struct wire_insn *i, FILE *out)
 
 static void dump_jump(const struct wire_insn *i, uint32_t at, FILE *out)
 {
-	static const char *const ops[16] = {NULL, "==", ">", ">=",  "&",  "!=",	 "s>", "s>=",
-					    NULL, NULL, "<", "<=", "s<", "s<="};
+	static const char *const ops[16] = {NULL,  "==", ">",  ">=", "&",  "!=", "s>",
+					    "s>=", NULL, NULL, "<",  "<=", "s<", "s<="};
 	unsigned int dst = i->regs & 15, src = i->regs >> 4, op = i->opcode & 0xf0;
 	long to = (long)at + 1 + i->offset;
 

@@ -16,8 +16,9 @@ void lang_emit(struct gen *g, uint8_t opcode, uint8_t dst, uint8_t src, int32_t 
 		return;
 	/* The prologue comes on top. */
 	if (g->ninsn >= WIRE_INSN_MAX - 8)
-		lang_error(g->u, g->at, "this block is too large: its program has more than %d "
-					"instructions",
+		lang_error(g->u, g->at,
+			   "this block is too large: its program has more than %d "
+			   "instructions",
 			   WIRE_INSN_MAX);
 	if (dst == INSN_CTX || src == INSN_CTX)
 		g->uses_ctx = true;
@@ -128,8 +129,9 @@ void lang_emit_label(struct gen *g, struct label *l)
 		uint32_t distance = g->ninsn - l->ref[i] - 1;
 
 		if (distance > INT16_MAX)
-			lang_error(g->u, g->at, "this block is too large: a jump over %u "
-						"instructions",
+			lang_error(g->u, g->at,
+				   "this block is too large: a jump over %u "
+				   "instructions",
 				   distance);
 		g->insn[l->ref[i]].offset = (int16_t)distance;
 	}
@@ -145,8 +147,9 @@ static struct loc scratch(struct gen *g, uint32_t size)
 
 	g->frame.scratch += size;
 	if (g->frame.scratch > WIRE_SCRATCH_MAX)
-		lang_error(g->u, g->at, "this block is too large: its strings and keys need more "
-					"than %d bytes",
+		lang_error(g->u, g->at,
+			   "this block is too large: its strings and keys need more "
+			   "than %d bytes",
 			   WIRE_SCRATCH_MAX);
 	if (g->frame.scratch > g->scratch_max)
 		g->scratch_max = g->frame.scratch;

@@ -80,8 +80,9 @@ void lang_check_format(struct checker *c, struct expr *e)
 				   d.text);
 		arg = e->arg[n++];
 		if (d.conversion == 's' && arg->type.kind == SCRIPT_INT)
-			lang_error(c->u, arg->at, "'%.*s' prints strings and symbols, but this is "
-						  "an integer; str() reads a string from an address",
+			lang_error(c->u, arg->at,
+				   "'%.*s' prints strings and symbols, but this is "
+				   "an integer; str() reads a string from an address",
 				   d.len, d.text);
 		if (d.conversion != 's' && arg->type.kind != SCRIPT_INT)
 			lang_error(c->u, arg->at, "'%.*s' prints integers, but this is %s", d.len,

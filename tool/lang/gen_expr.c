@@ -141,8 +141,7 @@ static void binary(struct gen *g, struct expr *e)
 					       : alu_op(e->op, is_signed);
 
 		lang_gen_int(g, e->a);
-		lang_emit(g, INSN_ALU64 | op, INSN_R0, 0, divides && is_signed,
-			  (int32_t)b->value);
+		lang_emit(g, INSN_ALU64 | op, INSN_R0, 0, divides && is_signed, (int32_t)b->value);
 		return;
 	}
 	operands(g, e->a, b);
@@ -158,8 +157,8 @@ static bool is_condition(const struct expr *e)
 {
 	if (e->kind == X_UNARY)
 		return e->op == OP_NOT;
-	return e->kind == X_BINARY && ((e->op >= OP_LT && e->op <= OP_NE) || e->op == OP_LAND ||
-				       e->op == OP_LOR);
+	return e->kind == X_BINARY &&
+	       ((e->op >= OP_LT && e->op <= OP_NE) || e->op == OP_LAND || e->op == OP_LOR);
 }
 
 /* A condition as a value, 0 or 1. */

@@ -24,7 +24,7 @@ enum {
 #define INSN_JMP 0x05
 #define INSN_JMP32 0x06
 #define INSN_ALU64 0x07
-#define INSN_CLASS(op) ((op) & 7)
+#define INSN_CLASS(op) ((op)&7)
 #define INSN_FROM_REG 0x08
 
 #define INSN_LD_IMM64 0x18

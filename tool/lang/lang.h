@@ -15,13 +15,13 @@
 #include "script/script.h"
 
 struct lang_options {
-	const char *file;	     /* name for messages: path, "stdin", "<command line>" ... */
-	const char *const *argv;     /* positional parameters $1 ... */
+	const char *file;	 /* name for messages: path, "stdin", "<command line>" ... */
+	const char *const *argv; /* positional parameters $1 ... */
 	int argc;
-	FILE *err;		     /* where diagnostics go */
+	FILE *err; /* where diagnostics go */
 	bool color;
-	uint32_t max_strlen;	     /* default size of str(), 0 = 128 */
-	uint32_t max_map_keys;	     /* 0 = 4096 */
+	uint32_t max_strlen;   /* default size of str(), 0 = 128 */
+	uint32_t max_map_keys; /* 0 = 4096 */
 };
 
 /*

@@ -8,10 +8,10 @@
 #include "lang/lex.h"
 
 const char *const lang_op_text[OP_COUNT] = {
-	[OP_NONE] = "=",  [OP_MUL] = "*",    [OP_DIV] = "/",  [OP_MOD] = "%",  [OP_ADD] = "+",
-	[OP_SUB] = "-",	  [OP_SHL] = "<<",   [OP_SHR] = ">>", [OP_LT] = "<",   [OP_LE] = "<=",
-	[OP_GT] = ">",	  [OP_GE] = ">=",    [OP_EQ] = "==",  [OP_NE] = "!=",  [OP_AND] = "&",
-	[OP_XOR] = "^",	  [OP_OR] = "|",     [OP_LAND] = "&&", [OP_LOR] = "||", [OP_NOT] = "!",
+	[OP_NONE] = "=",   [OP_MUL] = "*",  [OP_DIV] = "/",   [OP_MOD] = "%",  [OP_ADD] = "+",
+	[OP_SUB] = "-",	   [OP_SHL] = "<<", [OP_SHR] = ">>",  [OP_LT] = "<",   [OP_LE] = "<=",
+	[OP_GT] = ">",	   [OP_GE] = ">=",  [OP_EQ] = "==",   [OP_NE] = "!=",  [OP_AND] = "&",
+	[OP_XOR] = "^",	   [OP_OR] = "|",   [OP_LAND] = "&&", [OP_LOR] = "||", [OP_NOT] = "!",
 	[OP_BITNOT] = "~",
 };
 
@@ -53,7 +53,8 @@ uint32_t lang_lex_skip(struct unit *u, uint32_t off)
 		} else if (c == '/' && next == '*') {
 			uint32_t start = off;
 
-			for (off += 2; byte_at(u, off) != '*' || byte_at(u, off + 1) != '/'; off++) {
+			for (off += 2; byte_at(u, off) != '*' || byte_at(u, off + 1) != '/';
+			     off++) {
 				if (off >= u->len)
 					lang_error(u, (struct span){start, start + 2},
 						   "this comment does not end");
@@ -77,8 +78,8 @@ static void lex_int(struct unit *u, struct token *tok)
 	uint32_t off = tok->at.off;
 	bool is_duration;
 	size_t used;
-	const char *wrong = lang_int_parse(u->text + off, u->len - off, &used, &tok->value,
-					   &is_duration);
+	const char *wrong =
+		lang_int_parse(u->text + off, u->len - off, &used, &tok->value, &is_duration);
 
 	tok->kind = T_INT;
 	tok->at.end = off + (uint32_t)used;

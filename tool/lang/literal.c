@@ -12,13 +12,8 @@ static const struct {
 	const char *text;
 	uint64_t ns;
 } durations[] = {
-	{"ns", 1},
-	{"us", 1000},
-	{"ms", 1000000},
-	{"s", 1000000000},
-	{"m", 60000000000},
-	{"h", 3600000000000},
-	{"d", 86400000000000},
+	{"ns", 1},	    {"us", 1000},	  {"ms", 1000000},	 {"s", 1000000000},
+	{"m", 60000000000}, {"h", 3600000000000}, {"d", 86400000000000},
 };
 
 static int digit_value(int c)
@@ -45,7 +40,8 @@ static size_t digits(const char *s, size_t n, size_t i, unsigned int base, uint6
 		if (s[i] == '_')
 			continue;
 		if (__builtin_mul_overflow(*value, base, value) ||
-		    __builtin_add_overflow(*value, (uint64_t)digit_value((unsigned char)s[i]), value))
+		    __builtin_add_overflow(*value, (uint64_t)digit_value((unsigned char)s[i]),
+					   value))
 			*wrong = too_large;
 	}
 	return i;

@@ -9,14 +9,14 @@
 
 struct parser {
 	struct unit *u;
-	struct token tok;     /* the token to be read next */
-	struct span last;     /* the token read last */
-	struct block *block;  /* the one being parsed */
-	struct var *vars;     /* visible, innermost first */
-	uint32_t nvars;	      /* of this block, gone ones included */
-	uint32_t scope;	      /* depth of the innermost scope */
-	uint32_t nesting;     /* of blocks, parentheses, operators without an end */
-	bool in_pred;	      /* a '/' before '{' ends the expression */
+	struct token tok;    /* the token to be read next */
+	struct span last;    /* the token read last */
+	struct block *block; /* the one being parsed */
+	struct var *vars;    /* visible, innermost first */
+	uint32_t nvars;	     /* of this block, gone ones included */
+	uint32_t scope;	     /* depth of the innermost scope */
+	uint32_t nesting;    /* of blocks, parentheses, operators without an end */
+	bool in_pred;	     /* a '/' before '{' ends the expression */
 };
 
 #define PARSE_MAX_NESTING 200

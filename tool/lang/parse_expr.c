@@ -369,8 +369,8 @@ static struct expr *parse_unary(struct parser *p)
 		lang_parse_next(p);
 		a = parse_unary(p);
 		e = incdec_new(p, a, &op, true);
-	} else if (op.kind == T_OP && (op.op == OP_SUB || op.op == OP_NOT || op.op == OP_BITNOT ||
-				       op.op == OP_ADD)) {
+	} else if (op.kind == T_OP &&
+		   (op.op == OP_SUB || op.op == OP_NOT || op.op == OP_BITNOT || op.op == OP_ADD)) {
 		lang_parse_next(p);
 		a = parse_unary(p);
 		e = expr_new(p, X_UNARY, lang_span(op.at, a->at));

@@ -59,7 +59,7 @@ static uint32_t add_param(struct parser *p, struct part *part, uint32_t off)
 /* A slash in this part is the beginning of a predicate. */
 static bool slash_ends(const struct attach *a)
 {
-	static const char *const no_path[] = {"interval", "i", "profile", "p", "software", "s",
+	static const char *const no_path[] = {"interval", "i", "profile",    "p", "software", "s",
 					      "hardware", "h", "watchpoint", "w"};
 
 	if (a->nparts != 2)
@@ -162,8 +162,9 @@ static void parse_interval(struct parser *p, const struct attach *a, struct scri
 	char text[64];
 
 	if (a->nparts != 2 && a->nparts != 3)
-		lang_error(p->u, a->at, "expected interval:s:N, interval:ms:N, interval:us:N, "
-					"interval:hz:N, or a duration as in interval:100ms");
+		lang_error(p->u, a->at,
+			   "expected interval:s:N, interval:ms:N, interval:us:N, "
+			   "interval:hz:N, or a duration as in interval:100ms");
 	n = part_number(p, number, "interval", &is_duration);
 	if (a->nparts == 2 && !is_duration)
 		lang_error(p->u, number->at, "this interval needs a unit, as in interval:100ms");
@@ -173,8 +174,9 @@ static void parse_interval(struct parser *p, const struct attach *a, struct scri
 		while (i < ARRAY_LEN(units) && !part_is(&a->part[1], units[i].name))
 			i++;
 		if (i == ARRAY_LEN(units) || is_duration)
-			lang_error(p->u, a->part[1].at, "unknown unit of an interval (known: s, "
-							"ms, us, hz)");
+			lang_error(p->u, a->part[1].at,
+				   "unknown unit of an interval (known: s, "
+				   "ms, us, hz)");
 		ns = units[i].ns;
 	}
 	if (!n)
@@ -267,28 +269,17 @@ static const struct {
 	void (*parse)(struct parser *p, const struct attach *a, struct script_probe *probe);
 	const char *refusal;
 } types[] = {
-	{"BEGIN", "begin", parse_plain, NULL},
-	{"END", "end", parse_plain, NULL},
-	{"uprobe", "u", parse_uprobe, NULL},
-	{"interval", "i", parse_interval, NULL},
-	{"uretprobe", "ur", NULL, not_yet},
-	{"usdt", "U", NULL, not_yet},
-	{"profile", "p", NULL, not_yet},
-	{"watchpoint", "w", NULL, not_yet},
-	{"asyncwatchpoint", "aw", NULL, not_yet},
-	{"self", "self", NULL, not_yet},
-	{"test", "test", NULL, not_yet},
-	{"bench", "bench", NULL, not_yet},
-	{"kprobe", "k", NULL, in_kernel},
-	{"kretprobe", "kr", NULL, in_kernel},
-	{"fentry", "f", NULL, in_kernel},
-	{"fexit", "fr", NULL, in_kernel},
-	{"kfunc", "kfunc", NULL, in_kernel},
-	{"kretfunc", "kretfunc", NULL, in_kernel},
-	{"tracepoint", "t", NULL, in_kernel},
-	{"rawtracepoint", "rt", NULL, in_kernel},
-	{"software", "s", NULL, in_kernel},
-	{"hardware", "h", NULL, in_kernel},
+	{"BEGIN", "begin", parse_plain, NULL},	  {"END", "end", parse_plain, NULL},
+	{"uprobe", "u", parse_uprobe, NULL},	  {"interval", "i", parse_interval, NULL},
+	{"uretprobe", "ur", NULL, not_yet},	  {"usdt", "U", NULL, not_yet},
+	{"profile", "p", NULL, not_yet},	  {"watchpoint", "w", NULL, not_yet},
+	{"asyncwatchpoint", "aw", NULL, not_yet}, {"self", "self", NULL, not_yet},
+	{"test", "test", NULL, not_yet},	  {"bench", "bench", NULL, not_yet},
+	{"kprobe", "k", NULL, in_kernel},	  {"kretprobe", "kr", NULL, in_kernel},
+	{"fentry", "f", NULL, in_kernel},	  {"fexit", "fr", NULL, in_kernel},
+	{"kfunc", "kfunc", NULL, in_kernel},	  {"kretfunc", "kretfunc", NULL, in_kernel},
+	{"tracepoint", "t", NULL, in_kernel},	  {"rawtracepoint", "rt", NULL, in_kernel},
+	{"software", "s", NULL, in_kernel},	  {"hardware", "h", NULL, in_kernel},
 	{"iter", "it", NULL, in_kernel},
 };
 
@@ -306,8 +297,8 @@ static _Noreturn void unknown_type(struct parser *p, const struct part *type)
 			lang_error(p->u, type->at, "unknown probe type '%s'; did you mean '%s'?",
 				   type->text, types[i].name);
 	}
-	lang_error(p->u, type->at,
-		   "unknown probe type '%s' (known: BEGIN, END, uprobe, interval)", type->text);
+	lang_error(p->u, type->at, "unknown probe type '%s' (known: BEGIN, END, uprobe, interval)",
+		   type->text);
 }
 
 /* A positional parameter may hold a whole attach point: split it as if it stood here. */

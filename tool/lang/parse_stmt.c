@@ -195,7 +195,7 @@ static struct stmt *parse_body(struct parser *p, const char *where)
 /* What bpftrace allows at the top of a script besides probes. */
 static void refuse_preamble(struct parser *p)
 {
-	static const char *const words[] = {"config", "import", "macro", "fn",	 "let",
+	static const char *const words[] = {"config", "import", "macro", "fn",	   "let",
 					    "struct", "union",	"enum",	 "subprog"};
 	uint32_t off = lang_lex_skip(p->u, p->tok.at.off);
 

@@ -34,6 +34,10 @@ struct unit {
 	struct arena *arena;
 	struct script *script;
 	jmp_buf fail;
+	struct {
+		uint32_t off, start; /* byte looked at last, start of its line */
+		int line;
+	} seen; /* lang_position() goes on from here */
 
 	struct map **map; /* in order of first mention: index = wire map */
 	uint32_t nmaps;
@@ -41,7 +45,7 @@ struct unit {
 	uint32_t nblocks;
 };
 
-#define LANG_MAX_TEXT (64u << 20)
+#define LANG_MAX_TEXT (16u << 20)
 #define LANG_MAX_MAPS 1024
 #define LANG_MAX_VARS 2048
 #define LANG_MAX_EVENTS 65000
@@ -55,8 +59,7 @@ void *lang_grow(struct unit *u, void *array, uint32_t count, size_t elem);
 
 /* "FILE:LINE:COL: error: ..." with source line and caret, then back to lang_compile(). */
 _Noreturn void lang_error(struct unit *u, struct span at, const char *fmt, ...) SONDE_PRINTF(3, 4);
-/* A warning in the same form; goes on. */
-void lang_warn(struct unit *u, struct span at, const char *fmt, ...) SONDE_PRINTF(3, 4);
-void lang_position(const struct unit *u, uint32_t off, int *line, int *col);
+/* Line and column, from 1. Fast when offsets grow from call to call. */
+void lang_position(struct unit *u, uint32_t off, int *line, int *col);
 
 #endif

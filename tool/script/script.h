@@ -15,11 +15,11 @@
 
 enum script_type_kind {
 	SCRIPT_NONE,
-	SCRIPT_INT,   /* 8 bytes */
-	SCRIPT_STR,   /* size bytes, zero-filled */
-	SCRIPT_NAME,  /* 8 bytes: string offset of the session (func, probe) */
-	SCRIPT_USYM,  /* 16 bytes: address, process index */
-	SCRIPT_AGG,   /* a map's aggregation, wire_map.kind tells which */
+	SCRIPT_INT,  /* 8 bytes */
+	SCRIPT_STR,  /* size bytes, zero-filled */
+	SCRIPT_NAME, /* 8 bytes: string offset of the session (func, probe) */
+	SCRIPT_USYM, /* 16 bytes: address, process index */
+	SCRIPT_AGG,  /* a map's aggregation, wire_map.kind tells which */
 };
 
 struct script_type {
@@ -30,7 +30,7 @@ struct script_type {
 
 /* A map. Keys lie one after the other in wire.key_size bytes, in the order of key[]. */
 struct script_map {
-	char *name; /* "@" or "@name" */
+	char *name;	      /* "@" or "@name" */
 	struct wire_map wire; /* all but name and offsets filled in */
 	struct script_type *key;
 	uint32_t nkeys;
@@ -38,14 +38,14 @@ struct script_map {
 };
 
 enum script_event_kind {
-	SCRIPT_EV_PRINTF,	     /* format + args in payload */
+	SCRIPT_EV_PRINTF,      /* format + args in payload */
 	SCRIPT_EV_PRINT_MAP,   /* print(@m [, top [, div]]): map, payload: int64 top, int64 div */
 	SCRIPT_EV_PRINT_VALUE, /* print(expr): one arg in payload */
 	SCRIPT_EV_PRINT_ELEM,  /* print(@m[key]): map, payload: the key */
-	SCRIPT_EV_CLEAR,	     /* map */
-	SCRIPT_EV_ZERO,	     /* map */
-	SCRIPT_EV_DELETE,	     /* delete of an aggregation's key: map, payload: the key */
-	SCRIPT_EV_EXIT,	     /* payload: int64 exit code */
+	SCRIPT_EV_CLEAR,       /* map */
+	SCRIPT_EV_ZERO,	       /* map */
+	SCRIPT_EV_DELETE,      /* delete of an aggregation's key: map, payload: the key */
+	SCRIPT_EV_EXIT,	       /* payload: int64 exit code */
 };
 
 struct script_event {

@@ -77,29 +77,57 @@ static void test_growth(void **state)
 	lang_free(s);
 }
 
+static void test_options(void **state)
+{
+	static const char text[] = "u:a:f { @[str(arg0)] = 1; @c[1] = count() }";
+	struct lang_options opt = {.file = "f", .err = stderr, .max_strlen = 60};
+	struct script *s = lang_compile(text, strlen(text), &opt);
+
+	(void)state;
+	assert_non_null(s);
+	assert_int_equal(map(s, "@")->wire.key_size, 64);
+	assert_int_equal(map(s, "@")->wire.max_keys, 4096);
+	assert_int_equal(map(s, "@")->wire.nbuckets, 8192);
+	assert_int_equal(map(s, "@c")->wire.nbuckets, 4096);
+	lang_free(s);
+	opt.max_strlen = 0;
+	opt.max_map_keys = 1000;
+	s = lang_compile(text, strlen(text), &opt);
+	assert_non_null(s);
+	assert_int_equal(map(s, "@")->wire.key_size, 128);
+	assert_int_equal(map(s, "@")->wire.max_keys, 1000);
+	assert_int_equal(map(s, "@")->wire.nbuckets, 2048);
+	assert_int_equal(map(s, "@c")->wire.nbuckets, 1024);
+	lang_free(s);
+	lang_free(NULL);
+}
+
 static void test_maps_refused(void **state)
 {
 	static const struct refusal bad[] = {
-		{"BEGIN { @x = 1; @x = \"t\" }", "1:22: error: @x holds an integer in line 1, so it "
-						  "cannot hold a string here"},
+		{"BEGIN { @x = 1; @x = \"t\" }",
+		 "1:22: error: @x holds an integer in line 1, so it "
+		 "cannot hold a string here"},
 		{"BEGIN { @x = count(); @x = 1 }", "1:23: error: @x holds count() in line 1, so it "
 						   "cannot hold values here"},
 		{"BEGIN { @x = 1; @x = count() }", "1:22: error: @x holds values in line 1"},
 		{"BEGIN { @x = count(); @x = sum(1) }", "1:28: error: @x holds count() in line 1"},
 		{"BEGIN { @x = count(); @x++ }", "1:23: error: @x holds count() in line 1"},
-		{"BEGIN { @x[1] = 1; @x = 2 }", "1:20: error: @x needs a key: it has one in line 1"},
+		{"BEGIN { @x[1] = 1; @x = 2 }",
+		 "1:20: error: @x needs a key: it has one in line 1"},
 		{"BEGIN { @x = 1; @x[2] = 2 }", "1:17: error: @x has no key in line 1"},
 		{"BEGIN { @x[1] = 1;\n @x[1, 2] = 2 }", "2:2: error: @x has a key of 1 values in "
 							"line 1, but of 2 here"},
 		{"BEGIN { @x[1] = 1; @x[\"a\"] = 2 }", "1:23: error: this key of @x is an integer "
-							"in line 1, but a string here"},
+						       "in line 1, but a string here"},
 		{"BEGIN { @x[] = 1 }", "1:9: error: the key of @x is missing"},
 		{"BEGIN { $y = @x }", "1:14: error: undefined map @x: nothing was assigned to it"},
 		{"BEGIN { print(@x) }", "1:15: error: undefined map @x"},
 		{"BEGIN { clear(@x) }", "1:15: error: undefined map @x"},
 		{"BEGIN { @x = @x }", "1:14: error: this has no value that could be assigned"},
 		{"BEGIN { @x = count(); $y = @x + 1 }",
-		 "1:28: error: cannot read @x in an expression yet: it holds count(); use print(@x)"},
+		 "1:28: error: cannot read @x in an expression yet: it holds count(); use "
+		 "print(@x)"},
 		{"BEGIN { @x = \"a\"; @x++ }", "1:19: error: ++ needs an integer, but this is a "},
 		{"BEGIN { @x = \"a\"; @x += 1 }", "1:25: error: @x holds a string in line 1, so"},
 		{"BEGIN { @h = hist(1); @h = hist(1, 2) }", "1:28: error: @h has other buckets"},
@@ -129,19 +157,21 @@ static void test_types_refused(void **state)
 {
 	static const struct refusal bad[] = {
 		{"BEGIN { $x = 1; $x = \"a\" }", "1:22: error: $x is an integer, so it cannot "
-						  "become a string"},
+						 "become a string"},
 		{"BEGIN { if (comm) {} }", "1:12: error: the condition has to be an integer"},
 		{"BEGIN /comm/ {}", "1:8: error: the predicate has to be an integer"},
 		{"BEGIN { $x = comm + 1 }", "1:14: error: strings can be compared with == and !="},
 		{"BEGIN { $x = comm < \"a\" }", "1:14: error: strings can be compared with == and"},
-		{"BEGIN { $x = comm == 1 }", "1:22: error: the operand has to be a string, but this"},
+		{"BEGIN { $x = comm == 1 }",
+		 "1:22: error: the operand has to be a string, but this"},
 		{"BEGIN { $x = -comm }", "1:15: error: the operand has to be an integer"},
 		{"BEGIN { $x = 1 ? 2 : comm }", "1:14: error: the two values of ?: differ"},
 		{"BEGIN { $x = comm; $x++ }", "1:20: error: ++ needs an integer"},
 		{"BEGIN { $x = printf(\"a\") }", "1:14: error: printf() has no value"},
 		{"BEGIN { $x = exit() }", "1:14: error: exit() has no value"},
 		{"BEGIN { @ = arg0 }", "1:13: error: arg0 has no meaning here: BEGIN runs inside"},
-		{"i:s:1 { @ = func }", "1:13: error: func has no meaning here: interval runs inside"},
+		{"i:s:1 { @ = func }",
+		 "1:13: error: func has no meaning here: interval runs inside"},
 		{"END { @ = usym(1) }", "1:11: error: usym() has no meaning here: END runs inside"},
 		{"u:a:f, BEGIN { @ = reg(\"ip\") }", "1:20: error: reg() has no meaning here"},
 		{"BEGIN { @ = str(12) }", "1:13: error: str() has no memory to read from here"},
@@ -169,13 +199,15 @@ static void test_calls_refused(void **state)
 	static const struct refusal bad[] = {
 		{"BEGIN { printf() }", "1:9: error: printf() needs an argument"},
 		{"BEGIN { printf(1) }", "1:16: error: the format of printf() has to be a string"},
-		{"BEGIN { printf(\"%d %d\\n\", 1) }", "1:9: error: printf() has no argument for '%d'"},
+		{"BEGIN { printf(\"%d %d\\n\", 1) }",
+		 "1:9: error: printf() has no argument for '%d'"},
 		{"BEGIN { printf(\"%d\", 1, 2) }", "1:25: error: the format has no directive for"},
 		{"BEGIN { printf(\"%s\", 5) }", "1:22: error: '%s' prints strings and symbols"},
 		{"BEGIN { printf(\"%-5lld\", comm) }", "1:26: error: '%-5lld' prints integers, but "
-						      "this is a string"},
+						       "this is a string"},
 		{"BEGIN { printf(\"%q\", 1) }", "1:16: error: unknown conversion '%q'"},
-		{"BEGIN { printf(\"%5\", 1) }", "1:16: error: the format ends in the middle of '%5'"},
+		{"BEGIN { printf(\"%5\", 1) }",
+		 "1:16: error: the format ends in the middle of '%5'"},
 		{"BEGIN { printf(\"%*d\", 1, 2) }", "1:16: error: '*' as a width is not supported"},
 		{"BEGIN { printf(\"%99999d\", 1) }", "1:16: error: a width in this format is too"},
 		{"BEGIN { print() }", "1:9: error: print() needs an argument"},
@@ -191,12 +223,16 @@ static void test_calls_refused(void **state)
 		 "1:29: error: has_key() cannot look into @x yet: it holds count()"},
 		{"BEGIN { @x[1] = count(); @y = delete(@x, 1) }",
 		 "1:31: error: delete() has no value here: @x holds count()"},
-		{"BEGIN { coun() }", "1:9: error: unknown function 'coun'; did you mean 'count()'?"},
+		{"BEGIN { coun() }",
+		 "1:9: error: unknown function 'coun'; did you mean 'count()'?"},
 		{"BEGIN { frobnicate(1) }", "1:9: error: unknown function 'frobnicate'\n"},
-		{"BEGIN { print(nsec) }", "1:15: error: unknown name 'nsec'; did you mean 'nsecs'?"},
-		{"BEGIN { @ = count }", "1:13: error: 'count' is a function: expected '(' after it"},
+		{"BEGIN { print(nsec) }",
+		 "1:15: error: unknown name 'nsec'; did you mean 'nsecs'?"},
+		{"BEGIN { @ = count }",
+		 "1:13: error: 'count' is a function: expected '(' after it"},
 		{"u:a:f { @ = retval }", "1:13: error: 'retval' cannot be used: it needs a return"},
-		{"u:a:f { @[ustack] = count() }", "1:11: error: 'ustack' cannot be used: it is not"},
+		{"u:a:f { @[ustack] = count() }",
+		 "1:11: error: 'ustack' cannot be used: it is not"},
 		{"u:a:f { @[kstack()] = count() }", "1:11: error: 'kstack()' cannot be used: it "
 						    "belongs to the kernel"},
 		{"u:a:f { @ = arg10 }", "1:13: error: only arg0 to arg9 can be read"},
@@ -212,8 +248,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shapes),	      cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_maps_refused),  cmocka_unit_test(test_types_refused),
-		cmocka_unit_test(test_calls_refused),
+		cmocka_unit_test(test_options),	      cmocka_unit_test(test_maps_refused),
+		cmocka_unit_test(test_types_refused), cmocka_unit_test(test_calls_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

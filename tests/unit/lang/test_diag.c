@@ -17,8 +17,9 @@ static void test_look(void **state)
 				  "                 ^\n");
 	/* At the end, in an empty text, over bytes that do not print, after wide characters. */
 	assert_null(try_compile("BEGIN {"));
-	assert_string_equal(said, "t.bt:1:8: error: expected '}' at the end of the block, found the "
-				  "end of the script\n    BEGIN {\n           ^\n");
+	assert_string_equal(said,
+			    "t.bt:1:8: error: expected '}' at the end of the block, found the "
+			    "end of the script\n    BEGIN {\n           ^\n");
 	assert_null(try_compile("\n"));
 	assert_string_equal(said, "t.bt:2:1: error: the script has no probe\n    \n    ^\n");
 	assert_null(compile_n("BEGIN {\0}", 9, 0, NULL));

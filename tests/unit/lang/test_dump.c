@@ -33,22 +33,21 @@ static void test_count(void **state)
 					"   3: call agg\n"
 					"   4: r0 = 0\n"
 					"   5: exit\n");
-	expect("u:a:f /arg1 > 10/ { @[arg0] = sum(arg1 - arg2) }",
-	       "   0: r6 = r1\n"
-	       "   1: r0 = u64[r6+40]\n"
-	       "   2: if r0 <= 10 goto 13\n"
-	       "   3: r0 = u64[r6+32]\n"
-	       "   4: u64[r10-8] = r0\n"
-	       "   5: r0 = u64[r6+40]\n"
-	       "   6: r1 = u64[r6+48]\n"
-	       "   7: r0 -= r1\n"
-	       "   8: r3 = r0\n"
-	       "   9: r1 = 0\n"
-	       "  10: r2 = r10\n"
-	       "  11: r2 += -8\n"
-	       "  12: call agg\n"
-	       "  13: r0 = 0\n"
-	       "  14: exit\n");
+	expect("u:a:f /arg1 > 10/ { @[arg0] = sum(arg1 - arg2) }", "   0: r6 = r1\n"
+								   "   1: r0 = u64[r6+40]\n"
+								   "   2: if r0 <= 10 goto 13\n"
+								   "   3: r0 = u64[r6+32]\n"
+								   "   4: u64[r10-8] = r0\n"
+								   "   5: r0 = u64[r6+40]\n"
+								   "   6: r1 = u64[r6+48]\n"
+								   "   7: r0 -= r1\n"
+								   "   8: r3 = r0\n"
+								   "   9: r1 = 0\n"
+								   "  10: r2 = r10\n"
+								   "  11: r2 += -8\n"
+								   "  12: call agg\n"
+								   "  13: r0 = 0\n"
+								   "  14: exit\n");
 }
 
 static void test_string_key(void **state)
@@ -88,9 +87,9 @@ static void test_forms(void **state)
 				   "$x = $x >> 2; $x = arg0 >> arg1; $x = 0x123456789ab;"
 				   "if ($x < 5 && $x != arg1 || arg0 & 3) { @s = str(arg0, 4) } }");
 	static const char *const parts[] = {
-		"r0 s/= 3\n",	"r0 s%= r1\n",	     "r0 = -r0\n",     "r0 s>>= 2\n",
-		"r0 >>= r1\n",	"goto ",	     "if r0 s>= 5 goto", "call error\n",
-		"u8[r",		"r0 &= 3\n",	     "call store_buf\n", "u32[r10-8] = ",
+		"r0 s/= 3\n",  "r0 s%= r1\n", "r0 = -r0\n",	  "r0 s>>= 2\n",
+		"r0 >>= r1\n", "goto ",	      "if r0 s>= 5 goto", "call error\n",
+		"u8[r",	       "r0 &= 3\n",   "call store_buf\n", "u32[r10-8] = ",
 		" r1 goto ",
 	};
 
@@ -118,8 +117,8 @@ static void test_wide_constant(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_count),	 cmocka_unit_test(test_string_key),
-		cmocka_unit_test(test_dead_code), cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_count),	      cmocka_unit_test(test_string_key),
+		cmocka_unit_test(test_dead_code),     cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_wide_constant),
 	};
 

@@ -18,9 +18,10 @@ static void test_if(void **state)
 	struct run r;
 
 	(void)state;
-	run_open(&r, "uprobe:a:f { if (arg0 == 1) { @ = 10 } else if (arg0 == 2) { @ = 20; }"
-		     "else if arg0 == 3 { @ = 30 } else { @ = 40 } if (arg0 > 2) { } else { @l = 1 }"
-		     "if (1) { @t = 1 } else { @e = 1 } if (0) { @z = 1 } }");
+	run_open(&r,
+		 "uprobe:a:f { if (arg0 == 1) { @ = 10 } else if (arg0 == 2) { @ = 20; }"
+		 "else if arg0 == 3 { @ = 30 } else { @ = 40 } if (arg0 > 2) { } else { @l = 1 }"
+		 "if (1) { @t = 1 } else { @e = 1 } if (0) { @z = 1 } }");
 	for (uint64_t i = 1; i <= 5; i++) {
 		r.ctx.reg[0] = i;
 		run_hit(&r, 0);
@@ -38,9 +39,10 @@ static void test_scopes(void **state)
 	struct run r;
 
 	(void)state;
-	run_open(&r, "uprobe:a:f { $x = 1; if (arg0) { $x = 2; $y = 3; { $z = 4; $x += $z } $q = 9 }"
-		     "else { $y = \"text\"; } let $u; $u += 5; let $w; $w = \"s\"; let $n;"
-		     "if (1) { let $x = 77; } @x = $x; @u = $u; @w = $w; }");
+	run_open(&r,
+		 "uprobe:a:f { $x = 1; if (arg0) { $x = 2; $y = 3; { $z = 4; $x += $z } $q = 9 }"
+		 "else { $y = \"text\"; } let $u; $u += 5; let $w; $w = \"s\"; let $n;"
+		 "if (1) { let $x = 77; } @x = $x; @u = $u; @w = $w; }");
 	r.ctx.reg[0] = 1;
 	run_hit(&r, 0);
 	assert_int_equal(run_value(&r, "@x", NULL), 6);

@@ -139,10 +139,11 @@ static void test_builtins(void **state)
 	struct run r;
 
 	(void)state;
-	run_open(&r, "uprobe:a:f { @pid = pid; @tid = tid(); @uid = uid; @gid = gid; @cpu = cpu;"
-		     "@ns = nsecs; @el = elapsed; @rand = rand; @a5 = arg5; @a6 = arg6; @a9 = arg9;"
-		     "@ax = reg(\"ax\"); @rax = reg(\"rax\"); @ip = reg(\"ip\"); @n = $#;"
-		     "@p1 = $1; @p3 = $3; @p9 = $9; @s = str($2) == \"word\"; @e = str($9) == \"\" }");
+	run_open(&r,
+		 "uprobe:a:f { @pid = pid; @tid = tid(); @uid = uid; @gid = gid; @cpu = cpu;"
+		 "@ns = nsecs; @el = elapsed; @rand = rand; @a5 = arg5; @a6 = arg6; @a9 = arg9;"
+		 "@ax = reg(\"ax\"); @rax = reg(\"rax\"); @ip = reg(\"ip\"); @n = $#;"
+		 "@p1 = $1; @p3 = $3; @p9 = $9; @s = str($2) == \"word\"; @e = str($9) == \"\" }");
 	r.ctx.reg[5] = 55;
 	r.ctx.reg[6] = 66;
 	r.ctx.reg[WIRE_REG_SP] = (uint64_t)(uintptr_t)frame;
@@ -174,9 +175,9 @@ static void test_builtins(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_printf),	 cmocka_unit_test(test_print),
-		cmocka_unit_test(test_exit),	 cmocka_unit_test(test_delete),
-		cmocka_unit_test(test_has_key),	 cmocka_unit_test(test_builtins),
+		cmocka_unit_test(test_printf),	cmocka_unit_test(test_print),
+		cmocka_unit_test(test_exit),	cmocka_unit_test(test_delete),
+		cmocka_unit_test(test_has_key), cmocka_unit_test(test_builtins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

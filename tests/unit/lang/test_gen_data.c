@@ -167,9 +167,12 @@ static void test_symbols(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_string_variables), cmocka_unit_test(test_str_lengths),
-		cmocka_unit_test(test_comparison),	 cmocka_unit_test(test_string_maps),
-		cmocka_unit_test(test_names),		 cmocka_unit_test(test_symbols),
+		cmocka_unit_test(test_string_variables),
+		cmocka_unit_test(test_str_lengths),
+		cmocka_unit_test(test_comparison),
+		cmocka_unit_test(test_string_maps),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_symbols),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,14 +96,26 @@ static void test_signedness(void **state)
 static void test_comparison(void **state)
 {
 	static const struct eval e[] = {
-		{"arg0 < 100", 0},	{"arg0 <= 100", 1},	 {"arg0 > 99", 1},
-		{"arg0 >= 101", 0},	{"arg0 == 100", 1},	 {"arg0 != 100", 0},
-		{"arg2 < arg0", 1},	{"arg2 > arg0", 0},	 {"arg2 <= arg0", 1},
-		{"arg2 >= arg0", 0},	{"arg2 == arg0", 0},	 {"arg2 != arg0", 1},
-		{"1 < 2", 1},		{"(arg0 > 5) + (arg2 > 5)", 2},
-		{"100 == arg0", 1},	{"5 > arg2", 0},
-		{"(int64)arg1 < arg2 - 7", 1}, {"(int64)arg1 <= -3", 1},
-		{"(int64)arg1 > -3", 0},       {"(int64)arg1 >= -3", 1},
+		{"arg0 < 100", 0},
+		{"arg0 <= 100", 1},
+		{"arg0 > 99", 1},
+		{"arg0 >= 101", 0},
+		{"arg0 == 100", 1},
+		{"arg0 != 100", 0},
+		{"arg2 < arg0", 1},
+		{"arg2 > arg0", 0},
+		{"arg2 <= arg0", 1},
+		{"arg2 >= arg0", 0},
+		{"arg2 == arg0", 0},
+		{"arg2 != arg0", 1},
+		{"1 < 2", 1},
+		{"(arg0 > 5) + (arg2 > 5)", 2},
+		{"100 == arg0", 1},
+		{"5 > arg2", 0},
+		{"(int64)arg1 < arg2 - 7", 1},
+		{"(int64)arg1 <= -3", 1},
+		{"(int64)arg1 > -3", 0},
+		{"(int64)arg1 >= -3", 1},
 		{"arg0 == 0x100000064", 0},
 	};
 
@@ -214,10 +226,10 @@ static void test_many_temporaries(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arithmetic),  cmocka_unit_test(test_signedness),
-		cmocka_unit_test(test_comparison),  cmocka_unit_test(test_logic),
+		cmocka_unit_test(test_arithmetic),	 cmocka_unit_test(test_signedness),
+		cmocka_unit_test(test_comparison),	 cmocka_unit_test(test_logic),
 		cmocka_unit_test(test_division_by_zero), cmocka_unit_test(test_lazy),
-		cmocka_unit_test(test_increments),  cmocka_unit_test(test_many_temporaries),
+		cmocka_unit_test(test_increments),	 cmocka_unit_test(test_many_temporaries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ static void refused_with(char *text, const char *message)
 
 static void test_deep(void **state)
 {
-	static const char *const parts[] = {"(",     "-",	"!",   "@[",	   "1 ? ",
+	static const char *const parts[] = {"(",	"-",	  "!",	  "@[",	     "1 ? ",
 					    "1 ? 2 : ", "(int8)", "str(", "printf(", "- -"};
 
 	(void)state;
@@ -159,8 +159,8 @@ static void test_cut_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_deep),	    cmocka_unit_test(test_long),
-		cmocka_unit_test(test_many),	    cmocka_unit_test(test_nested_runs),
+		cmocka_unit_test(test_deep),	cmocka_unit_test(test_long),
+		cmocka_unit_test(test_many),	cmocka_unit_test(test_nested_runs),
 		cmocka_unit_test(test_cut_off),
 	};
 

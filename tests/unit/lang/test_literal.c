@@ -57,12 +57,18 @@ static void test_bad(void **state)
 	static const struct {
 		const char *text, *part;
 	} bad[] = {
-		{"18446744073709551616", "too large"}, {"0x10000000000000000", "too large"},
-		{"1e20", "too large"},		       {"2e19", "too large"},
-		{"0x", "digits are missing"},	       {"1_", "digits are missing"},
-		{"08", "octal"},		       {"5ps", "unknown suffix"},
-		{"5uu", "unknown suffix"},	       {"5lll", "unknown suffix"},
-		{"300000d", "too large"},	       {"0xg", "digits are missing"},
+		{"18446744073709551616", "too large"},
+		{"0x10000000000000000", "too large"},
+		{"1e20", "too large"},
+		{"2e19", "too large"},
+		{"0x", "digits are missing"},
+		{"1_", "digits are missing"},
+		{"08", "octal"},
+		{"5ps", "unknown suffix"},
+		{"5uu", "unknown suffix"},
+		{"5lll", "unknown suffix"},
+		{"300000d", "too large"},
+		{"0xg", "digits are missing"},
 	};
 
 	(void)state;

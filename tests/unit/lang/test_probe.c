@@ -152,8 +152,8 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_uprobe), cmocka_unit_test(test_interval),
-		cmocka_unit_test(test_plain),  cmocka_unit_test(test_params),
+		cmocka_unit_test(test_uprobe),	cmocka_unit_test(test_interval),
+		cmocka_unit_test(test_plain),	cmocka_unit_test(test_params),
 		cmocka_unit_test(test_refused),
 	};
 

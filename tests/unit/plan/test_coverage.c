@@ -54,7 +54,7 @@ static void count_one(struct plan *p, uint64_t vaddr, struct tally *t)
 		t->reason[SONDE_E_TOO_SHORT - err]++;
 		return;
 	}
-	assert_in_range(site.site.class, WIRE_CLASS_S0, WIRE_CLASS_S2);
+	assert_in_range(site.site.class, WIRE_CLASS_S0, WIRE_CLASS_COUNT - 1);
 	t->planned++;
 	t->per_class[site.site.class]++;
 }

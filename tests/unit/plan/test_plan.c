@@ -206,6 +206,7 @@ static void neighbours(void **state)
 	struct plan_site s;
 	(void)state;
 	begin(false);
+	make_fill(&b.elf, 0xcc);
 	make_func(&b.elf, "f", 0, "\x55\x48\x89\xe5\xb8\0\0\0\0\xc3", 10);
 	ready();
 	/* the jump at 0 relies on the bytes at 1 to 4 */
