@@ -11,6 +11,7 @@
  */
 #include "probe/probe.h"
 
+#include "arch/local.h"
 #include "base/atomic.h"
 #include "base/base.h"
 
@@ -48,13 +49,39 @@ SONDE_HIT static void run_actions(struct probe_thread *t, struct wire_ctx *ctx,
 	}
 }
 
+/* One addition in the thread's own block; a signal may come before or behind it. False: the entry
+ * is stale after a clear(), or there is no block: the long way. */
+SONDE_HIT static bool count_fast(const struct probe_fast *f)
+{
+	struct probe_thread *t = probe_thread();
+	struct wire_block *b;
+	struct wire_entry *e;
+	uint32_t epoch;
+
+	if (unlikely(!t))
+		return false;
+	b = t->act.block;
+	e = wire_at(b, f->off, struct wire_entry);
+	epoch = load_relaxed(&e->epoch);
+	if (unlikely(epoch < load_relaxed(&f->map->clear_epoch) ||
+		     epoch < load_relaxed(&f->map->zero_epoch)))
+		return false;
+	local_add64((uint64_t *)(e + 1), 1);
+	local_add64(&b->hits, 1);
+	return true;
+}
+
 SONDE_HIT void probe_hit(struct wire_ctx *ctx, uint32_t site)
 {
-	const struct wire_site *ws = &probe_rt.site[site];
+	const struct probe_fast *fast = &probe_rt.fast[site];
 	struct wire_session *s = probe_rt.host.session;
+	const struct wire_site *ws;
 	struct probe_thread *t;
 	uint32_t level;
 
+	if (fast->off && load_relaxed(&s->state) != WIRE_ENDED && count_fast(fast))
+		return;
+	ws = &probe_rt.site[site];
 	if (unlikely(ws->internal))
 		probe_rt.internal[ws->internal](ctx);
 	if (!ws->nact || load_relaxed(&s->state) == WIRE_ENDED)
@@ -67,7 +94,7 @@ SONDE_HIT void probe_hit(struct wire_ctx *ctx, uint32_t site)
 	level = t->depth;
 	if (unlikely(level >= PROBE_LEVELS)) {
 		if (!levels_repair(t, ctx->reg[WIRE_REG_SP])) {
-			t->act.block->missed++;
+			local_add64(&t->act.block->missed, 1);
 			return;
 		}
 		level = t->depth;
@@ -78,7 +105,7 @@ SONDE_HIT void probe_hit(struct wire_ctx *ctx, uint32_t site)
 
 	ctx->reg[WIRE_REG_PC] = probe_rt.site_addr[site];
 	ctx->scratch = (uint64_t)t->scratch + level * probe_rt.max_scratch;
-	t->act.block->hits++;
+	local_add64(&t->act.block->hits, 1);
 	run_actions(t, ctx, ws);
 
 	signal_barrier();

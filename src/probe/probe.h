@@ -27,6 +27,14 @@ struct probe_thread {
 	uint8_t scratch[]; /* PROBE_LEVELS * session->max_scratch */
 };
 
+/* A site whose only action is { @x = count(); }: where the count is, so that a hit is one addition.
+ * off 0: not such a site. */
+struct probe_fast {
+	const struct wire_map *map;
+	uint32_t off; /* of the map's entry in a thread block */
+	uint32_t reserved;
+};
+
 typedef void (*probe_internal_fn)(struct wire_ctx *ctx);
 
 /* The process's runtime: written before the first probe is live, read by every hit. */
@@ -35,7 +43,8 @@ struct probe_runtime {
 	const struct wire_site *site;
 	const struct wire_action *action;
 	const struct wire_prog *prog;
-	uint64_t *site_addr; /* where each site lies in this process */
+	struct probe_fast *fast; /* per site */
+	uint64_t *site_addr;	 /* where each site lies in this process */
 	uint32_t nsites;
 	uint32_t thread_size; /* of one struct probe_thread */
 	uint32_t max_threads;

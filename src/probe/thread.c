@@ -48,6 +48,25 @@ struct probe_arena {
 
 static __thread struct probe_thread *tls_thread __attribute__((tls_model("initial-exec")));
 
+/* Sites that a hit can serve by one addition. */
+static void find_fast(const struct wire_session *s)
+{
+	for (uint32_t i = 0; i < s->sites.count; i++) {
+		const struct wire_site *ws = &probe_rt.site[i];
+		const struct wire_map *m;
+		uint32_t fast;
+
+		if (ws->internal || ws->nact != 1)
+			continue;
+		fast = probe_rt.prog[probe_rt.action[ws->act_off].prog].fast_map;
+		if (!fast || fast > s->maps.count)
+			continue;
+		m = wire_elem(s, maps, const struct wire_map, fast - 1);
+		if (m->kind == WIRE_MAP_COUNT && !m->key_size)
+			probe_rt.fast[i] = (struct probe_fast){.map = m, .off = m->bucket_off};
+	}
+}
+
 int probe_init(const struct act_host *host)
 {
 	const struct wire_session *s = host->session;
@@ -68,13 +87,16 @@ int probe_init(const struct act_host *host)
 	if (probe_rt.max_threads < THREADS_MIN)
 		probe_rt.max_threads = THREADS_MIN;
 
-	probe_rt.site_addr = sys_map(ALIGN_UP((uint64_t)s->sites.count * 8 + 8, 4096));
+	probe_rt.site_addr = sys_map((s->sites.count + 1ull) * sizeof(*probe_rt.site_addr));
+	probe_rt.fast = sys_map((s->sites.count + 1ull) * sizeof(*probe_rt.fast));
 	size = sizeof(struct probe_arena) + (uint64_t)probe_rt.max_threads * probe_rt.thread_size;
 	p = sys6(SYS_mmap, sys_far(4), size, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (!probe_rt.site_addr || sys_failed(p) || sys3(SYS_madvise, p, size, MADV_WIPEONFORK) < 0)
+	if (!probe_rt.site_addr || !probe_rt.fast || sys_failed(p) ||
+	    sys3(SYS_madvise, p, size, MADV_WIPEONFORK) < 0)
 		return -ENOMEM;
 	probe_rt.arena = (struct probe_arena *)p;
+	find_fast(s);
 	return 0;
 }
 

@@ -269,7 +269,7 @@ static void programs_and_sites(void **state)
 	BAD(site(0)->nact = 4);
 	BAD(site(0)->nact = UINT32_MAX);
 	BAD(site(0)->ncut = 9);
-	BAD(site(0)->insn_len = 16);
+	BAD(site(0)->insn_len = 20);
 	BAD(fix(0)->at = 37);
 	BAD(fix(1)->at = 33);
 	BAD(fix(3)->kind = WIRE_FIX_SITE32 + 1);
