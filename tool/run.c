@@ -86,11 +86,11 @@ static void wait_ready(struct observe *o)
 	struct timespec step = {.tv_nsec = TICK_MS * 1000000};
 
 	while (!caught && load_acquire(&first->state) != WIRE_PROC_READY &&
-	       !child_ended(&o->child)) {
+	       !load_acquire(&s->agent_err) && !child_ended(&o->child)) {
 		uint32_t seen = load_acquire(&s->wake);
 
 		attach_session_commit(&o->session);
-		if (load_acquire(&first->state) != WIRE_PROC_READY)
+		if (load_acquire(&first->state) != WIRE_PROC_READY && !load_acquire(&s->agent_err))
 			syscall(SYS_futex, &s->wake, FUTEX_WAIT, seen, &step, NULL, 0);
 	}
 }
@@ -117,7 +117,10 @@ static int launch(struct observe *o)
 		return 0;
 	wait_ready(o);
 	observe_logs(o);
-	if (o->refused_explicit) {
+	if (s->agent_err)
+		fprintf(stderr, "sonde: cannot look into '%s': %s\n", o->path,
+			sonde_err_text(s->agent_err));
+	if (o->refused_explicit || s->agent_err) {
 		kill(o->child.pid, SIGKILL);
 		child_stop(&o->child);
 		return 1;

@@ -80,6 +80,44 @@ static int env_strip(struct agent *a, char *path, size_t size)
 	return 0;
 }
 
+static void tell_tool(struct wire_session *s)
+{
+	fetch_add_acq_rel(&s->wake, 1);
+	sys3(SYS_futex, &s->wake, FUTEX_WAKE, 1);
+}
+
+/* The first process waits for the tool's word; a tool that is gone does not hold it for ever. */
+static void wait_go(struct wire_session *s)
+{
+	struct timespec timeout = {.tv_sec = GO_WAIT_S};
+
+	while (!load_acquire(&s->go)) {
+		if (sys4(SYS_futex, &s->go, FUTEX_WAIT, 0, &timeout) == -ETIMEDOUT)
+			break;
+	}
+}
+
+/* Say why nothing is probed here. The tool ends the first process before its main then. */
+static void give_up(struct wire_session *s, int err)
+{
+	store_release(&s->agent_err, err);
+	tell_tool(s);
+	if (load_relaxed(&s->proc_next) <= 1)
+		wait_go(s);
+}
+
+/* Not even the session can be mapped (an address-space limit): its header may. */
+static void give_up_unmapped(int fd, int err)
+{
+	long p = sys6(SYS_mmap, 0, sizeof(struct wire_session), PROT_READ | PROT_WRITE, MAP_SHARED,
+		      fd, 0);
+
+	if (sys_failed(p))
+		return;
+	give_up((struct wire_session *)p, err);
+	sys2(SYS_munmap, p, sizeof(struct wire_session));
+}
+
 static int session_map(struct agent *a, const char *path)
 {
 	long fd = sys4(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0), p;
@@ -94,6 +132,7 @@ static int session_map(struct agent *a, const char *path)
 		 MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (sys_failed(p)) {
 		err = (int)p;
+		give_up_unmapped((int)fd, err);
 		goto out;
 	}
 	a->session = (struct wire_session *)p;
@@ -177,7 +216,7 @@ int agent_start(void)
 		return -ESHUTDOWN;
 	err = runtime_start(a);
 	if (err)
-		store_release(&a->session->agent_err, err);
+		give_up(a->session, err);
 	return err;
 }
 
@@ -185,15 +224,9 @@ void agent_announce(void)
 {
 	struct agent *a = &agent_self;
 	struct wire_session *s = a->session;
-	struct timespec timeout = {.tv_sec = GO_WAIT_S};
 
 	store_release(&wire_elem(s, procs, struct wire_proc, a->proc)->state, WIRE_PROC_READY);
-	fetch_add_acq_rel(&s->wake, 1);
-	sys3(SYS_futex, &s->wake, FUTEX_WAKE, 1);
-	if (a->proc != 0)
-		return;
-	while (!load_acquire(&s->go)) {
-		if (sys4(SYS_futex, &s->go, FUTEX_WAIT, 0, &timeout) == -ETIMEDOUT)
-			break;
-	}
+	tell_tool(s);
+	if (a->proc == 0)
+		wait_go(s);
 }

@@ -11,15 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "attach/attach.h"
+#include "attach/internal.h"
 #include "base/atomic.h"
 #include "base/base.h"
 
 #define PAGE 4096ull
 #define ARENA_CHUNKS 16384u /* 1 GiB, sparse */
 #define COMMIT_AHEAD 64u    /* chunks: 4 MiB */
-#define FILE_NAME "session"
-#define AGENT_NAME "agent.so"
 
 /* A growing byte buffer. */
 struct buf {
@@ -238,7 +236,9 @@ static int make_dir(struct attach_session *as)
 	for (size_t i = 0; i < ARRAY_LEN(base); i++) {
 		if (!base[i] || strlen(base[i]) > 64)
 			continue;
-		snprintf(as->dir, sizeof(as->dir), "%s/sonde.%d.XXXXXX", base[i], (int)getpid());
+		attach_remove_stale(base[i]);
+		snprintf(as->dir, sizeof(as->dir), "%s/" SESSION_PREFIX "%d.XXXXXX", base[i],
+			 (int)getpid());
 		if (mkdtemp(as->dir))
 			return 0;
 		err = -errno;
@@ -251,7 +251,7 @@ static int make_file(struct attach_session *as, const struct wire_session *head)
 {
 	char path[sizeof(head->session_path)];
 
-	snprintf(path, sizeof(path), "%s/" FILE_NAME, as->dir);
+	snprintf(path, sizeof(path), "%s/" SESSION_FILE, as->dir);
 	as->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (as->fd < 0)
 		return -errno;
@@ -292,9 +292,9 @@ static int create(struct builder *b, const struct attach_session_options *opt,
 	err = make_dir(as);
 	if (err)
 		goto out;
-	snprintf(link, sizeof(link), "%s/" AGENT_NAME, as->dir);
+	snprintf(link, sizeof(link), "%s/" SESSION_AGENT, as->dir);
 	snprintf(head->agent_path, sizeof(head->agent_path), "%s", link);
-	snprintf(head->session_path, sizeof(head->session_path), "%s/" FILE_NAME, as->dir);
+	snprintf(head->session_path, sizeof(head->session_path), "%s/" SESSION_FILE, as->dir);
 	if (symlink(opt->agent, link)) {
 		err = -errno;
 		goto out;
@@ -340,16 +340,16 @@ int attach_session_create(const struct script *script, const struct attach_set *
 
 void attach_session_destroy(struct attach_session *as)
 {
-	char path[sizeof(as->dir) + sizeof(FILE_NAME) + sizeof(AGENT_NAME)];
+	char path[sizeof(as->dir) + sizeof(SESSION_FILE) + sizeof(SESSION_AGENT)];
 
 	if (as->mem)
 		munmap(as->mem, as->size);
 	if (as->fd >= 0)
 		close(as->fd);
 	if (as->dir[0]) {
-		snprintf(path, sizeof(path), "%s/" FILE_NAME, as->dir);
+		snprintf(path, sizeof(path), "%s/" SESSION_FILE, as->dir);
 		unlink(path);
-		snprintf(path, sizeof(path), "%s/" AGENT_NAME, as->dir);
+		snprintf(path, sizeof(path), "%s/" SESSION_AGENT, as->dir);
 		unlink(path);
 		rmdir(as->dir);
 	}
