@@ -31,9 +31,6 @@ int agent_start(void);
 /* The first process waits here until the tool has read what was refused. */
 void agent_announce(void);
 
-/* loader.c: the loader's list of images may have changed. Loader lock held. */
-void agent_loader_changed(void);
-
 /* module.c */
 void agent_module_loaded(uint64_t bias, const char *path);
 void agent_module_unloaded(uint64_t bias);

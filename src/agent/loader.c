@@ -19,6 +19,7 @@
 #include "base/base.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "probe/probe.h"
 
 #define KNOWN_STEP 256
 
@@ -78,11 +79,12 @@ static void drop_unseen(void)
 	nknown = n;
 }
 
-void agent_loader_changed(void)
+static void list_changed(struct wire_ctx *ctx)
 {
 	const struct debug_list *list = (const struct debug_list *)&_r_debug;
 	const struct link_map *map;
 
+	(void)ctx;
 	if (!active || _r_debug.r_state != RT_CONSISTENT)
 		return;
 	for (size_t i = 0; i < nknown; i++)
@@ -118,6 +120,7 @@ static void enter(void)
 	if (agent_start())
 		return;
 	active = true;
+	probe_rt.internal[WIRE_INTERNAL_LOADER] = list_changed;
 	/* r_state says that images are being added; they all have been */
 	for (map = _r_debug.r_map; map; map = map->l_next) {
 		if (known_add(map))

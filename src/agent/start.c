@@ -163,12 +163,6 @@ static uint32_t host_cpu(void)
 	return arch_cpu();
 }
 
-static void loader_hit(struct wire_ctx *ctx)
-{
-	(void)ctx;
-	agent_loader_changed();
-}
-
 /* From a mapped session to a runtime that hits can use. */
 static int runtime_start(struct agent *a)
 {
@@ -193,7 +187,6 @@ static int runtime_start(struct agent *a)
 	probe_rt.internal[WIRE_INTERNAL_EXECVEAT] = agent_exec_execveat;
 	probe_rt.internal[WIRE_INTERNAL_FEXECVE] = agent_exec_fexecve;
 	probe_rt.internal[WIRE_INTERNAL_PRCTL] = agent_exec_prctl;
-	probe_rt.internal[WIRE_INTERNAL_LOADER] = loader_hit;
 	agent_exec_init(a->session);
 	/* the main thread's record: claimed now, so that a seccomp filter set later does not matter
 	 */
