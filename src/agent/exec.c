@@ -120,7 +120,10 @@ SONDE_HIT static bool can_follow(int dirfd, const char *path, int flags)
 		return false;
 	for (int depth = 0; depth < SCRIPT_DEPTH; depth++) {
 		bool own_fd = flags & AT_EMPTY_PATH && !path[0] && depth == 0;
-		long fd = own_fd ? dirfd : sys4(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC, 0);
+		/* a fifo must not make us wait */
+		long fd = own_fd ? dirfd
+				 : sys4(SYS_openat, dirfd, path,
+					O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
 		enum verdict v;
 
 		if (fd < 0)

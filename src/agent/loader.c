@@ -134,7 +134,7 @@ static void nothing(void)
 }
 
 /* The IRELATIVE relocation: a pointer to a function that the resolver chooses. */
-static void (*resolve(void))(void)
+static __attribute__((used)) void (*resolve(void))(void)
 {
 	enter();
 	return nothing;

@@ -61,6 +61,11 @@ struct arch_code {
  * 0 or SONDE_E_DECODE.
  */
 int arch_decode(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_insn *out);
+/*
+ * The same for sweeps, faster: length, branch targets, and the kinds that leave the straight line;
+ * all others may be called ARCH_ORDINARY, and the other fields are left out.
+ */
+int arch_step(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_insn *out);
 
 /* Execution may go on behind an instruction of this kind. A call counts as going on. */
 bool arch_falls_through(enum arch_kind kind);

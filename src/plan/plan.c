@@ -32,6 +32,7 @@
 #define JMP_SIZE 5
 #define SHORT_BACK 126 /* from the start of a two-byte jump */
 #define SHORT_AHEAD 129
+#define ENTRY_ALIGN 16	      /* what compilers and assembly align functions to */
 #define SPAN_MAX (4ull << 30) /* an image larger than this is not real */
 #define ADDRESS_MIN 0x10000ll
 #define ADDRESS_MAX 0x7fffffffe000ll
@@ -151,38 +152,55 @@ static bool has_symbol_in(const struct image *img, uint64_t start, uint64_t end)
 	return lo < img->nfuncs && img->func[lo].vaddr < end;
 }
 
+static void note_tail(struct plan *p, size_t bound, const struct sweep *s)
+{
+	p->tail[bound] = s->tail_ends ? TAIL_ENDS : TAIL_FALLS;
+}
+
 static bool tail_ends(struct plan *p, size_t bound)
 {
-	struct image_range r = p->img->bound[bound];
-
 	if (p->tail[bound] == TAIL_UNKNOWN) {
-		const struct sweep *s = &p->sweep;
-
-		if (s->range.start != r.start || s->range.end != r.end) {
-			s = &p->other;
-			if (sweep_function(&p->other, p->img, r))
-				return false;
-		}
-		p->tail[bound] = s->tail_ends ? TAIL_ENDS : TAIL_FALLS;
+		if (sweep_function(&p->other, p->img, p->img->bound[bound]))
+			return false;
+		note_tail(p, bound, &p->other);
 	}
 	return p->tail[bound] == TAIL_ENDS;
+}
+
+/*
+ * Bytes that only fill, from @start on, below @end (where the next function begins) or at most
+ * @max. If code follows that neither a bound nor a symbol knows, it may be a function that itself
+ * begins with nops: what lies behind the last address that functions are aligned to is not counted.
+ */
+static size_t filling(const struct image *img, uint64_t start, uint64_t end, size_t max)
+{
+	uint8_t code[4 * ENTRY_ALIGN]; /* see a boundary behind @max */
+	size_t have, n;
+
+	have = end - start > sizeof(code) ? sizeof(code) : end - start;
+	have = image_bytes(img, start, code, have);
+	n = arch_padding(code, have);
+	if (n < have && !has_symbol_in(img, start + n, start + n + 1)) {
+		uint64_t cut = ALIGN_DOWN(start + n, ENTRY_ALIGN);
+
+		n = cut > start ? cut - start : 0;
+	}
+	return n > max ? max : n;
 }
 
 /* Bytes of unreachable padding behind function @bound, up to @max. */
 static size_t padding_behind(struct plan *p, size_t bound, size_t max)
 {
 	const struct image *img = p->img;
-	uint64_t start = img->bound[bound].end, end = start + max;
-	uint8_t code[64];
+	uint64_t start = img->bound[bound].end, end = UINT64_MAX;
 	size_t n;
 
-	if (bound + 1 < img->nbounds && img->bound[bound + 1].start < end)
+	if (bound + 1 < img->nbounds)
 		end = img->bound[bound + 1].start;
 	/* a function that lies inside a longer one */
 	if (end <= start || (bound && img->bound[bound - 1].end > start))
 		return 0;
-	n = end - start > sizeof(code) ? sizeof(code) : end - start;
-	n = arch_padding(code, image_bytes(img, start, code, n));
+	n = filling(img, start, end, max);
 	if (!n || has_symbol_in(img, start, start + n) || !tail_ends(p, bound))
 		return 0;
 	return n;
@@ -346,9 +364,11 @@ static int look(struct site *s)
 	if (!image_bound(p->img, s->vaddr, &s->func))
 		return SONDE_E_NO_FUNCTION;
 	s->bound = bound_after(p->img, s->func.start) - 1;
-	if ((p->sweep.range.start != s->func.start || p->sweep.range.end != s->func.end) &&
-	    sweep_function(&p->sweep, p->img, s->func))
-		return -ENOMEM;
+	if (p->sweep.range.start != s->func.start || p->sweep.range.end != s->func.end) {
+		if (sweep_function(&p->sweep, p->img, s->func))
+			return -ENOMEM;
+		note_tail(p, s->bound, &p->sweep);
+	}
 	if (s->vaddr != s->func.start && !sweep_is_boundary(&p->sweep, s->vaddr))
 		return s->vaddr < p->sweep.decoded ? SONDE_E_NOT_BOUNDARY : SONDE_E_DECODE;
 	s->ncode = image_bytes(p->img, s->vaddr, s->code, sizeof(s->code));
@@ -402,8 +422,11 @@ static int read_targets(struct plan *p)
 	if (!p->targets)
 		return -ENOMEM;
 	p->other.outer = p->targets;
-	for (size_t i = 0; i < img->nbounds && !err; i++)
+	for (size_t i = 0; i < img->nbounds && !err; i++) {
 		err = sweep_function(&p->other, img, img->bound[i]);
+		if (!err)
+			note_tail(p, i, &p->other);
+	}
 	p->other.outer = NULL;
 	return err;
 }

@@ -63,7 +63,7 @@ int sweep_function(struct sweep *s, const struct image *img, struct image_range 
 		left = have > at - base ? have - (at - base) : 0;
 		if (left > range.end - at)
 			left = range.end - at;
-		if (!left || arch_decode(code + (at - base), left, at, &in))
+		if (!left || arch_step(code + (at - base), left, at, &in))
 			break;
 		set_bit(s->boundary, at - range.start);
 		if (in.has_target && in.kind != ARCH_ORDINARY) {

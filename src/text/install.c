@@ -24,6 +24,7 @@
 #define PAGE 4096ull
 #define REACH (0x7fffffffll - (1ll << 20)) /* of a rel32, with room for instructions */
 #define JMP_SIZE 5
+#define NEAR 512 /* bytes: a batch's changes come in order of address but for this much */
 
 /*
  * What an image got where it lay. Code is permanent, so when the same file comes back to the same
@@ -85,6 +86,31 @@ static bool use_window(struct install *in, uint32_t i)
 	return true;
 }
 
+/*
+ * A place for the island of a site that found none: the heap keeps less room. (Where glibc's heap
+ * cannot grow it goes on elsewhere; the probe cannot.)
+ */
+static void place_beside_heap(struct install *in)
+{
+	const struct space *strict = in->islands.space;
+	struct space lax = {0};
+
+	for (uint32_t i = 0; i < in->m->nsites; i++) {
+		const struct wire_site *ws = site_at(in, i);
+
+		if (ws->class != WIRE_CLASS_S1 || in->island[i] || ws->alt)
+			continue;
+		if (!lax.taken && space_read(&lax, SPACE_HEAP_LEAST))
+			return;
+		in->islands.space = &lax;
+		in->island[i] = islands_place(&in->islands, in->job->bias + ws->vaddr + JMP_SIZE,
+					      ws->rel_mask, ws->rel_value);
+	}
+	in->islands.space = strict;
+	if (lax.taken)
+		space_free(&lax);
+}
+
 /* Punned sites with few choices first. */
 static void place_islands(struct install *in)
 {
@@ -100,6 +126,7 @@ static void place_islands(struct install *in)
 					      ws->rel_mask, ws->rel_value);
 		}
 	}
+	place_beside_heap(in);
 	islands_map(&in->islands);
 	for (uint32_t i = 0; i < in->m->nsites; i++) {
 		if (site_at(in, i)->class == WIRE_CLASS_S1 &&
@@ -144,7 +171,7 @@ static int place_pool(struct install *in)
 			sys2(SYS_munmap, p, in->pool_size);
 		/* somebody else was quicker: look again */
 		space_free(&in->space);
-		if (space_read(&in->space))
+		if (space_read(&in->space, SPACE_HEAP_ROOM))
 			break;
 	}
 	in->pool = 0;
@@ -238,34 +265,66 @@ static uint64_t splice(uint64_t q, uint64_t old, uint64_t addr, const uint8_t *b
  * Add a change to the batch. Neighbours may share a quadword (a pad and the next function's first
  * bytes, two tiny functions): they become one store.
  */
-static void add_poke(struct install *in, uint32_t *n, uint64_t a, const uint8_t *bytes, size_t len,
-		     uint32_t site)
+static void add_poke(struct install *in, uint32_t *n, uint64_t a, const uint8_t *bytes, size_t len)
 {
 	for (uint64_t q = ALIGN_DOWN(a, 8); q < a + len; q += 8) {
 		struct poke *p = NULL;
 
-		/* sites come in order of address, pads nearly so */
-		for (uint32_t i = *n; i-- > 0 && i + 64 > *n && !p;)
+		/* sites come in order of address, pads nearly so: a short jump leads there */
+		for (uint32_t i = *n; i-- > 0 && !p && in->poke[i].addr + NEAR >= q;)
 			p = in->poke[i].addr == q ? &in->poke[i] : NULL;
 		if (!p) {
 			p = &in->poke[(*n)++];
 			p->addr = q;
 			mem_copy(&p->old, (const void *)q, sizeof(p->old));
 			p->new = p->old;
-			p->site = site;
 		}
 		p->new = splice(q, p->new, a, bytes, len);
 	}
 }
 
-/* The code of the file stands at the site: the instruction's bytes within its quadword. The bytes
- * behind may have become a jump of ours by now. */
+/*
+ * The code of the file stands at the site: the instruction's bytes within its quadword. The bytes
+ * behind may have become a jump of ours by now; but not those that are a part of this jump, which
+ * the planner keeps from all other sites. If they differ, somebody else has changed them.
+ */
 static bool bytes_match(const struct wire_site *ws, uint64_t a)
 {
 	const uint8_t *old = (const uint8_t *)&ws->old;
 	size_t n = 8 - a % 8;
+	uint32_t rel = ws->rel_value;
 
-	return mem_equal((const void *)a, old + a % 8, n > ws->insn_len ? ws->insn_len : n);
+	if (ws->rel_mask)
+		mem_copy(&rel, (const void *)(a + 1), sizeof(rel));
+	return (rel & ws->rel_mask) == ws->rel_value &&
+	       mem_equal((const void *)a, old + a % 8, n > ws->insn_len ? ws->insn_len : n);
+}
+
+/* The quadword at @q was changed by somebody else just now: every site whose pad touches it. */
+static void refuse_pads(struct install *in, uint64_t q)
+{
+	for (uint32_t i = 0; i < in->m->nsites; i++) {
+		const struct wire_site *ws = site_at(in, i);
+		uint64_t pad = in->job->bias + ws->pad_vaddr;
+
+		if (ws->class == WIRE_CLASS_S2 && in->detour[i] && pad < q + 8 &&
+		    pad + JMP_SIZE > q)
+			refuse(in, i, SONDE_E_BYTES_DIFFER);
+	}
+}
+
+/* The same for every site in it; how many. */
+static long refuse_sites(struct install *in, uint64_t q)
+{
+	long n = 0;
+
+	for (uint32_t i = 0; i < in->m->nsites; i++) {
+		if (in->detour[i] && ALIGN_DOWN(in->job->bias + site_at(in, i)->vaddr, 8) == q) {
+			refuse(in, i, SONDE_E_BYTES_DIFFER);
+			n++;
+		}
+	}
+	return n;
 }
 
 /* S2's pads: unreachable, so that their two quadwords need no single store. */
@@ -289,12 +348,12 @@ static int publish_pads(struct install *in, uint64_t start, uint64_t end)
 			refuse(in, i, SONDE_E_NO_SPACE_NEAR);
 			continue;
 		}
-		add_poke(in, &n, pad, jmp, JMP_SIZE, i);
+		add_poke(in, &n, pad, jmp, JMP_SIZE);
 	}
 	err = n ? poke_batch(in->poke, n, start, end) : 0;
 	for (uint32_t i = 0; !err && i < n; i++) {
-		if (!in->poke[i].done && in->detour[in->poke[i].site])
-			refuse(in, in->poke[i].site, SONDE_E_BYTES_DIFFER);
+		if (!in->poke[i].done)
+			refuse_pads(in, in->poke[i].addr);
 	}
 	return err;
 }
@@ -326,17 +385,15 @@ static long publish_sites(struct install *in, uint64_t start, uint64_t end)
 			refuse(in, i, SONDE_E_BYTES_DIFFER);
 			continue;
 		}
-		add_poke(in, &n, a, jmp, len, i);
+		add_poke(in, &n, a, jmp, len);
 		live++;
 	}
 	err = n ? poke_batch(in->poke, n, start, end) : 0;
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < n; i++) {
-		if (!in->poke[i].done) {
-			live--;
-			refuse(in, in->poke[i].site, SONDE_E_BYTES_DIFFER);
-		}
+		if (!in->poke[i].done)
+			live -= refuse_sites(in, in->poke[i].addr);
 	}
 	return live;
 }
@@ -374,7 +431,7 @@ static int open_arrays(struct install *in)
 /* Addresses and code for every site; nothing jumps there yet. */
 static int prepare(struct install *in)
 {
-	int err = space_read(&in->space);
+	int err = space_read(&in->space, SPACE_HEAP_ROOM);
 
 	if (err)
 		return err;
@@ -385,7 +442,7 @@ static int prepare(struct install *in)
 	if (!err) {
 		/* the pool is taken now: islands must see it */
 		space_free(&in->space);
-		err = space_read(&in->space);
+		err = space_read(&in->space, SPACE_HEAP_ROOM);
 	}
 	if (!err) {
 		in->islands.space = &in->space;

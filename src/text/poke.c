@@ -49,8 +49,11 @@ void poke_init(void)
 
 int poke_batch(struct poke *p, uint32_t n, uint64_t start, uint64_t end)
 {
-	if (sys3(SYS_mprotect, start, end - start, PROT_READ | PROT_WRITE | PROT_EXEC) < 0)
+	if (sys3(SYS_mprotect, start, end - start, PROT_READ | PROT_WRITE | PROT_EXEC) < 0) {
+		/* it may have come as far as a hole */
+		sys3(SYS_mprotect, start, end - start, PROT_READ | PROT_EXEC);
 		return SONDE_E_PROTECT;
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t *at = (uint64_t *)p[i].addr;
 

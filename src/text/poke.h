@@ -12,8 +12,7 @@ struct poke {
 	uint64_t addr;
 	uint64_t old;
 	uint64_t new;
-	uint32_t site;
-	uint32_t done;
+	uint64_t done; /* by poke_batch() */
 };
 
 /* Prepare once per process, before it has threads: lets poke_batch() synchronize cores. */

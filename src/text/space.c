@@ -13,9 +13,6 @@
 #define PAGE 4096ull
 #define ADDRESS_MIN 0x10000ull
 #define ADDRESS_MAX 0x7fffffffe000ull
-/* The heap grows up from the program break: leave it 256 MiB. glibc falls back to mmap
- * where it ends, other users of sbrk rarely get so far. */
-#define HEAP_ROOM (256ull << 20)
 /* Below the main stack: its limit is 8 MiB by default and may be raised later. */
 #define STACK_ROOM (256ull << 20)
 
@@ -87,7 +84,7 @@ static size_t count_lines(const char *p)
 	return n;
 }
 
-int space_read(struct space *sp)
+int space_read(struct space *sp, uint64_t heap)
 {
 	size_t size, len;
 	char *maps = sys_slurp("/proc/self/maps", &size, &len);
@@ -120,7 +117,7 @@ int space_read(struct space *sp)
 	sys_unmap(maps, size);
 	if (stack > STACK_ROOM)
 		space_reserve(sp, stack - STACK_ROOM, stack);
-	space_reserve(sp, ALIGN_DOWN(brk, PAGE), brk + HEAP_ROOM);
+	space_reserve(sp, ALIGN_DOWN(brk, PAGE), brk + heap);
 	return 0;
 }
 

@@ -19,11 +19,16 @@ struct space {
 	size_t mem_size;
 };
 
+/* Bytes behind the program break that are left to the heap: what it should have, and what it must.
+ */
+#define SPACE_HEAP_ROOM (256ull << 20)
+#define SPACE_HEAP_LEAST (16ull << 20)
+
 /*
  * Read /proc/self/maps; to the mappings it adds what must stay free for others: low memory,
- * the room below the stack and the room the heap grows into. 0 or -ENOMEM.
+ * the room below the stack and @heap bytes that the heap grows into. 0 or -ENOMEM.
  */
-int space_read(struct space *sp);
+int space_read(struct space *sp, uint64_t heap);
 void space_free(struct space *sp);
 
 /* Nothing in [start, end). */

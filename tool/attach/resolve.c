@@ -94,19 +94,36 @@ static struct attach_module *module_get(struct resolver *r, const struct script_
 	return m;
 }
 
+/* Where the site at @vaddr is among the module's, or belongs. */
+static uint32_t site_index(const struct attach_module *m, uint64_t vaddr)
+{
+	uint32_t lo = 0, hi = m->nsites;
+
+	/* mostly they come in order */
+	if (hi && m->site[hi - 1].plan.site.vaddr < vaddr)
+		return hi;
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (m->site[mid].plan.site.vaddr < vaddr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 /* The site at @vaddr, planned at first use. */
 static int site_get(struct attach_module *m, uint64_t vaddr, struct attach_site **out)
 {
+	uint32_t at = site_index(m, vaddr);
 	struct plan_site plan, window;
 	struct attach_site *s;
 	int err, alt = -1;
 
-	/* sites mostly arrive in order: look from the end */
-	for (uint32_t i = m->nsites; i-- > 0 && m->site[i].plan.site.vaddr >= vaddr;) {
-		if (m->site[i].plan.site.vaddr == vaddr) {
-			*out = &m->site[i];
-			return 0;
-		}
+	if (at < m->nsites && m->site[at].plan.site.vaddr == vaddr) {
+		*out = &m->site[at];
+		return 0;
 	}
 	err = plan_site(m->plan, vaddr, &plan);
 	if (err == SONDE_E_TOO_SHORT && plan_window(m->plan, vaddr, NULL, &plan) == 0)
@@ -121,13 +138,8 @@ static int site_get(struct attach_module *m, uint64_t vaddr, struct attach_site 
 			return -ENOMEM;
 		m->site = s;
 	}
-	for (uint32_t i = m->nsites++;; i--) {
-		if (i == 0 || m->site[i - 1].plan.site.vaddr < vaddr) {
-			s = &m->site[i];
-			break;
-		}
-		m->site[i] = m->site[i - 1];
-	}
+	s = &m->site[at];
+	memmove(s + 1, s, (m->nsites++ - at) * sizeof(*s));
 	*s = (struct attach_site){.plan = plan};
 	if (alt == 0 && (s->alt = malloc(sizeof(window))))
 		*s->alt = window;

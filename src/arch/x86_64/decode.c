@@ -142,6 +142,72 @@ int arch_decode(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_insn 
 	return 0;
 }
 
+/* The kind from raw opcodes, as far as a sweep asks: where control leaves the line. */
+static enum arch_kind raw_kind(const ZydisDecodedInstruction *in)
+{
+	uint8_t op = in->opcode;
+
+	if (in->opcode_map == ZYDIS_OPCODE_MAP_0F) {
+		if ((op & 0xf0) == 0x80)
+			return ARCH_JCC;
+		return op == 0x0b || op == 0xb9 || op == 0xff ? ARCH_UNDEFINED : ARCH_ORDINARY;
+	}
+	if (in->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT ||
+	    in->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
+		return ARCH_ORDINARY;
+	if ((op & 0xf0) == 0x70)
+		return ARCH_JCC;
+	switch (op) {
+	case 0xc2:
+	case 0xc3:
+		return ARCH_RET;
+	case 0xe0:
+	case 0xe1:
+	case 0xe2:
+	case 0xe3:
+		return ARCH_LOOP;
+	case 0xe8:
+		return ARCH_CALL;
+	case 0xe9:
+	case 0xeb:
+		return ARCH_JMP;
+	case 0xf4:
+		return ARCH_HALT;
+	case 0xff:
+		return in->raw.modrm.reg == 4	? ARCH_JMP_IND
+		       : in->raw.modrm.reg == 2 ? ARCH_CALL_IND
+						: ARCH_ORDINARY;
+	default:
+		return ARCH_ORDINARY;
+	}
+}
+
+int arch_step(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_insn *out)
+{
+	ZydisDecodedInstruction in;
+	ZydisDecoder dec;
+
+	if (!ZYAN_SUCCESS(
+		    ZydisDecoderInit(&dec, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
+	    !ZYAN_SUCCESS(ZydisDecoderEnableMode(&dec, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE)) ||
+	    !ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(
+		    &dec, NULL, code, n > ARCH_INSN_MAX ? ARCH_INSN_MAX : n, &in)))
+		return SONDE_E_DECODE;
+	/* operand-size prefixes on branches mean different things to different makers */
+	if (has_prefix(&in, 0x66))
+		return arch_decode(code, n, vaddr, out);
+	memset(out, 0, sizeof(*out));
+	out->len = in.length;
+	out->kind = (uint8_t)raw_kind(&in);
+	if (in.raw.imm[0].is_relative) {
+		if (out->kind == ARCH_ORDINARY)
+			out->kind = ARCH_OTHER; /* xbegin */
+		out->has_target = true;
+		out->target = vaddr + in.length + in.raw.imm[0].value.u;
+	}
+	return 0;
+}
+
 bool arch_falls_through(enum arch_kind kind)
 {
 	switch (kind) {

@@ -100,6 +100,39 @@ static void padding_that_is_none(void **state)
 		assert_int_equal(s.site.ncut, 1);
 }
 
+/* Code that no bound and no symbol knows may begin with nops. */
+static void padding_before_unknown_code(void **state)
+{
+	struct plan_site s;
+	(void)state;
+	begin(false);
+	make_fill(&b.elf, 0x90);
+	make_func(&b.elf, "close", 0x20, "\xc3", 1);
+	b.elf.file[MAKE_CODE + 0x28] =
+		0x50; /* push: behind seven nops, none of them at a boundary */
+	make_func(&b.elf, "far", 0x40, "\xc3", 1);
+	b.elf.file[MAKE_CODE + 0x54] = 0x50; /* nops from 0x50 on may be its function's */
+	make_func(&b.elf, "near", 0x6e, "\xc3", 1);
+	b.elf.file[MAKE_CODE + 0x74] = 0x50; /* one byte is left in front of 0x70 */
+	make_func(&b.elf, "named", 0x80, "\xc3", 1);
+	b.elf.file[MAKE_CODE + 0x88] = 0x50;
+	make_sym(&b.elf, "raw", 0x88, 0, ELF64_ST_INFO(STB_LOCAL, STT_FUNC));
+	make_func(&b.elf, "last", 0xa0, "\xc3", 1);
+	ready();
+	assert_int_equal(plan_at(0x20, &s), 0);
+	assert_int_equal(s.site.class, WIRE_CLASS_S1);
+	assert_int_equal(s.site.ncut, 1);
+	assert_int_equal(plan_at(0x40, &s), 0);
+	assert_int_equal(s.site.class, WIRE_CLASS_S0);
+	if (!plan_at(0x6e, &s))
+		assert_true(s.site.ncut <= 2);
+	assert_int_equal(plan_at(0x80, &s), 0);
+	assert_int_equal(s.site.class, WIRE_CLASS_S0);
+	/* to the end of the file's code */
+	assert_int_equal(plan_at(0xa0, &s), 0);
+	assert_int_equal(s.site.class, WIRE_CLASS_S0);
+}
+
 static void s1_pun(void **state)
 {
 	struct plan_site s;
@@ -234,6 +267,7 @@ int main(void)
 		cmocka_unit_test_teardown(s0_long_instruction, end),
 		cmocka_unit_test_teardown(s0_tail_padding, end),
 		cmocka_unit_test_teardown(padding_that_is_none, end),
+		cmocka_unit_test_teardown(padding_before_unknown_code, end),
 		cmocka_unit_test_teardown(s1_pun, end),
 		cmocka_unit_test_teardown(s1_crossing_quadword, end),
 		cmocka_unit_test_teardown(s2_pad, end),

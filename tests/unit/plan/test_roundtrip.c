@@ -17,6 +17,7 @@
 
 #include "arch/arch.h"
 #include "base/base.h"
+#include "base/err.h"
 #include "plan/plan.h"
 
 #define BIAS 0x7f1234000000ull
@@ -130,6 +131,11 @@ static void carry_out(struct world *w, size_t i)
 		put_jump(w->copy + s->pad_vaddr - w->img->span.start, BIAS + s->pad_vaddr,
 			 detour_of(i), 5);
 		break;
+	case WIRE_CLASS_W:
+		assert_int_equal(s->ncut, 5);
+		assert_true(s->insn_len >= 5);
+		put_jump(at, BIAS + s->vaddr, detour_of(i), 5);
+		break;
 	default:
 		fail_msg("class %u", s->class);
 	}
@@ -222,29 +228,52 @@ static void check_call(const struct insn *orig, const uint8_t *code, size_t n, u
 	assert_string_equal(strchr(jmp.text, ' '), strchr(orig->text, ' '));
 }
 
+/*
+ * The displaced instruction at @vaddr + @off of site @i, as it stands at @at of the detour. Returns
+ * where the next one begins; 0 if nothing more can be said of this detour: what a call became ends
+ * it, and the loops have the execution test of src/arch.
+ */
+static size_t check_moved(const struct world *w, size_t i, size_t off, const uint8_t *code,
+			  size_t at, struct insn *orig)
+{
+	const struct plan_site *p = &w->site[i];
+	uint64_t vaddr = p->site.vaddr + off;
+	size_t n = p->site.code_len;
+	struct insn moved;
+
+	decode(orig, w->orig + vaddr - w->img->span.start, ARCH_INSN_MAX, BIAS + vaddr);
+	if (orig->in.mnemonic == ZYDIS_MNEMONIC_CALL) {
+		check_call(orig, code + at, n - at, detour_of(i) + at,
+			   BIAS + vaddr + orig->in.length);
+		assert_int_equal(off + orig->in.length, p->site.insn_len);
+		return 0;
+	}
+	if (orig->in.mnemonic >= ZYDIS_MNEMONIC_LOOP && orig->in.mnemonic <= ZYDIS_MNEMONIC_LOOPNE)
+		return 0;
+	decode(&moved, code + at, n - at, detour_of(i) + at);
+	if (strcmp(orig->text, moved.text))
+		fail_msg("%#lx: \"%s\" became \"%s\"", vaddr, orig->text, moved.text);
+	return at + moved.in.length;
+}
+
 static void check_detour(const struct world *w, size_t i)
 {
 	const struct plan_site *p = &w->site[i];
-	uint64_t vaddr = p->site.vaddr, back = BIAS + vaddr + p->site.insn_len;
+	uint64_t back = BIAS + p->site.vaddr + p->site.insn_len;
 	uint8_t code[WIRE_SITE_CODE_MAX];
-	struct insn orig, moved, jmp;
-	size_t at, n = p->site.code_len;
+	struct insn orig = {0}, jmp;
+	size_t at, off = 0, n = p->site.code_len;
 
 	assert_true(n <= sizeof(code));
 	fix_up(p, i, code);
 	at = check_head(code, n, i);
-	decode(&orig, w->orig + vaddr - w->img->span.start, ARCH_INSN_MAX, BIAS + vaddr);
-	assert_int_equal(orig.in.length, p->site.insn_len);
-	if (orig.in.mnemonic == ZYDIS_MNEMONIC_CALL) {
-		check_call(&orig, code + at, n - at, detour_of(i) + at, back);
-		return;
+	while (off < p->site.insn_len) {
+		at = check_moved(w, i, off, code, at, &orig);
+		if (!at)
+			return;
+		off += orig.in.length;
 	}
-	decode(&moved, code + at, n - at, detour_of(i) + at);
-	at += moved.in.length;
-	if (orig.in.mnemonic >= ZYDIS_MNEMONIC_LOOP && orig.in.mnemonic <= ZYDIS_MNEMONIC_LOOPNE)
-		return; /* the execution test of src/arch has these */
-	if (strcmp(orig.text, moved.text))
-		fail_msg("%#lx: \"%s\" became \"%s\"", vaddr, orig.text, moved.text);
+	assert_int_equal(off, p->site.insn_len);
 	if (at == n) {
 		assert_true(orig.in.mnemonic == ZYDIS_MNEMONIC_RET ||
 			    orig.in.mnemonic == ZYDIS_MNEMONIC_JMP ||
@@ -285,20 +314,41 @@ static void world_close(struct world *w)
 	free(w->site);
 }
 
-static void add_site(struct world *w, uint64_t vaddr)
+static void keep_site(struct world *w, const struct plan_site *site)
 {
-	struct plan_site site;
-
-	if (plan_site(w->plan, vaddr, &site)) {
-		w->refused++;
-		return;
-	}
 	if (w->nsites == w->cap) {
 		w->cap = w->cap ? 2 * w->cap : 1024;
 		w->site = realloc(w->site, w->cap * sizeof(*w->site));
 		assert_non_null(w->site);
 	}
-	w->site[w->nsites++] = site;
+	w->site[w->nsites++] = *site;
+}
+
+static void add_site(struct world *w, uint64_t vaddr)
+{
+	struct plan_site site;
+
+	if (plan_site(w->plan, vaddr, &site))
+		w->refused++;
+	else
+		keep_site(w, &site);
+}
+
+/* As the target does where no island finds a place: the window of every site that has one. */
+static void add_window(struct world *w, uint64_t vaddr)
+{
+	struct plan_site site, window;
+	int err = plan_site(w->plan, vaddr, &site);
+
+	if (err == SONDE_E_TOO_SHORT)
+		err = plan_window(w->plan, vaddr, NULL, &site);
+	else if (!err && site.site.class == WIRE_CLASS_S1 &&
+		 !plan_window(w->plan, vaddr, &site, &window))
+		site = window;
+	if (err)
+		w->refused++;
+	else
+		keep_site(w, &site);
 }
 
 static void check_all(struct world *w, const char *what)
@@ -358,11 +408,59 @@ static void all_instructions(void **state)
 	world_close(&w);
 }
 
+/* No direct branch anywhere leads between the instructions of a window. */
+static void check_no_branch_between(const struct world *w)
+{
+	uint64_t size = w->img->span.end - w->img->span.start;
+	uint8_t *inside = calloc(1, size);
+
+	assert_non_null(inside);
+	for (size_t i = 0; i < w->nsites; i++) {
+		const struct wire_site *s = &w->site[i].site;
+
+		if (s->class == WIRE_CLASS_W)
+			memset(inside + (s->vaddr - w->img->span.start) + 1, 1, s->insn_len - 1u);
+	}
+	for (size_t i = 0; i < w->img->nbounds; i++) {
+		struct image_range r = w->img->bound[i];
+		struct arch_insn in;
+
+		for (uint64_t v = r.start; v < r.end; v += in.len) {
+			if (arch_decode(w->orig + v - w->img->span.start, r.end - v, v, &in))
+				break;
+			if (in.kind == ARCH_ORDINARY || !in.has_target ||
+			    in.target - w->img->span.start >= size)
+				continue;
+			if (inside[in.target - w->img->span.start])
+				fail_msg("%#lx branches into a window at %#lx", v, in.target);
+		}
+	}
+	free(inside);
+}
+
+static void all_windows(void **state)
+{
+	size_t n = 0;
+	struct world w;
+	(void)state;
+
+	world_open(&w, "libc");
+	for (size_t i = 0; i < w.img->nbounds; i++)
+		add_window(&w, w.img->bound[i].start);
+	for (size_t i = 0; i < w.nsites; i++)
+		n += w.site[i].site.class == WIRE_CLASS_W;
+	assert_true(n > 100);
+	check_all(&w, "every window of libc");
+	check_no_branch_between(&w);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_entries),
 		cmocka_unit_test(all_instructions),
+		cmocka_unit_test(all_windows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
