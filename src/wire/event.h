@@ -35,13 +35,7 @@ struct wire_ring {
 };
 
 /* Process log: appended by the agent, read by the tool. `size` is stored last. */
-enum wire_log_type {
-	WIRE_LOG_LOADED = 1,
-	WIRE_LOG_UNLOADED,
-	WIRE_LOG_REFUSED,
-	WIRE_LOG_ERROR,
-	WIRE_LOG_MORE
-};
+enum wire_log_type { WIRE_LOG_LOADED = 1, WIRE_LOG_UNLOADED, WIRE_LOG_REFUSED, WIRE_LOG_MORE };
 
 struct wire_log {
 	uint32_t size; /* whole record, multiple of 8; 0 = not yet complete */
@@ -68,12 +62,6 @@ struct wire_log_refused {
 	int32_t err;
 	uint32_t module;
 	uint32_t reserved;
-};
-
-struct wire_log_error {
-	struct wire_log h;
-	int32_t err;
-	uint32_t where; /* enum wire_where */
 };
 
 /* The log goes on at session offset `next`. */

@@ -105,18 +105,6 @@ static int log_refused(struct read *r, uint32_t proc, const struct wire_log *h, 
 	return 0;
 }
 
-static int log_error(struct read *r, uint32_t proc, const struct wire_log *h, uint32_t size,
-		     const struct read_log_ops *ops)
-{
-	const struct wire_log_error *l = (const void *)h;
-
-	(void)r;
-	(void)size;
-	if (ops->error)
-		ops->error(ops->arg, proc, l->err, l->where);
-	return 0;
-}
-
 static const struct {
 	uint32_t least;
 	int (*fn)(struct read *r, uint32_t proc, const struct wire_log *h, uint32_t size,
@@ -125,7 +113,6 @@ static const struct {
 	[WIRE_LOG_LOADED] = {sizeof(struct wire_log_loaded), log_loaded},
 	[WIRE_LOG_UNLOADED] = {sizeof(struct wire_log_unloaded), log_unloaded},
 	[WIRE_LOG_REFUSED] = {sizeof(struct wire_log_refused), log_refused},
-	[WIRE_LOG_ERROR] = {sizeof(struct wire_log_error), log_error},
 };
 
 /* Use one complete record and step behind it. 0, -EINVAL when it cannot be right, -ENOMEM. */

@@ -50,7 +50,6 @@ struct read_log_ops {
 	void (*unloaded)(void *arg, uint32_t proc, const struct read_module *m);
 	/* site UINT32_MAX: the whole module */
 	void (*refused)(void *arg, uint32_t proc, uint32_t module, uint32_t site, int err);
-	void (*error)(void *arg, uint32_t proc, int err, uint32_t where);
 };
 
 /* Read what is new in every process's log. A forked child starts with its parent's modules, as

@@ -37,12 +37,6 @@ static void on_refused(void *arg, uint32_t proc, uint32_t module, uint32_t site,
 	say(arg, site == UINT32_MAX ? "refused-module" : "refused", proc, err);
 }
 
-static void on_error(void *arg, uint32_t proc, int err, uint32_t where)
-{
-	assert_int_equal(where, 2);
-	say(arg, "error", proc, err);
-}
-
 static struct read_log_ops ops_for(struct news *n)
 {
 	memset(n, 0, sizeof(*n));
@@ -50,8 +44,7 @@ static struct read_log_ops ops_for(struct news *n)
 				     .process = on_process,
 				     .loaded = on_loaded,
 				     .unloaded = on_unloaded,
-				     .refused = on_refused,
-				     .error = on_error};
+				     .refused = on_refused};
 }
 
 static void *append(uint8_t **at, uint32_t type, uint32_t size)
@@ -97,7 +90,6 @@ static void news_are_told_once(void **state)
 {
 	struct wire_log_unloaded *u;
 	struct wire_log_refused *rf;
-	struct wire_log_error *er;
 	struct wire_log_more *more;
 	struct wire_proc *p;
 	struct fix f;
@@ -123,13 +115,10 @@ static void news_are_told_once(void **state)
 	more = append(&at, WIRE_LOG_MORE, sizeof(*more));
 	next = log_chunk(&f, NULL);
 	more->next = (uint64_t)(next - (uint8_t *)f.s);
-	er = append(&next, WIRE_LOG_ERROR, sizeof(*er));
-	er->err = -12;
-	er->where = 2;
 	append(&next, 99, 16); /* of a newer agent */
 	u = append(&next, WIRE_LOG_UNLOADED, sizeof(*u));
 	u->start = 0x10000;
-	poll(&f, "refused-module 0 -4009;error 0 -12;unloaded 0 65536;");
+	poll(&f, "refused-module 0 -4009;unloaded 0 65536;");
 	fix_free(&f);
 }
 
