@@ -106,7 +106,8 @@ void observe_report(struct observe *o)
 	}
 	if (t.missed || t.unrecorded)
 		fprintf(stderr,
-			"sonde: warning: %llu hits missed (nesting), %llu not recorded (memory)\n",
+			"sonde: warning: %llu hits missed (nesting), %llu not recorded (no "
+			"memory, or system calls restricted by seccomp)\n",
 			(unsigned long long)t.missed, (unsigned long long)t.unrecorded);
 	if (t.damaged)
 		fprintf(stderr,

@@ -30,10 +30,16 @@
 #define NOTIFY "__BPFTRACE_NOTIFY_PROBES_ATTACHED"
 
 static volatile sig_atomic_t caught;
+static volatile sig_atomic_t interrupted; /* from the terminal: the target has heard it, too */
 
-static void on_signal(int sig)
+static void on_signal(int sig, siginfo_t *info, void *context)
 {
-	if (sig != SIGPIPE)
+	(void)context;
+	if (sig == SIGPIPE)
+		return;
+	if (sig == SIGINT && info->si_code == SI_KERNEL && !interrupted)
+		interrupted = 1;
+	else
 		caught = sig;
 }
 
@@ -41,7 +47,7 @@ static void on_signal(int sig)
 static void catch_signals(void)
 {
 	static const int sigs[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-	struct sigaction sa = {.sa_handler = on_signal}, old;
+	struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO}, old;
 
 	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++) {
 		if (sigaction(sigs[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
@@ -193,7 +199,8 @@ static void watch(struct observe *o)
 			read_retire(o->read);
 		if (o->exit_requested || ferror(o->show.out))
 			break;
-		if (o->child.pid ? child_ended(&o->child) : !endless)
+		/* a target that cleans up after Ctrl-C is waited for; a second one ends it */
+		if (o->child.pid ? child_ended(&o->child) : !endless || interrupted)
 			break;
 		wait_tick(o, next);
 	}

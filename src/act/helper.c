@@ -53,11 +53,14 @@ static SONDE_HIT uint64_t help_add(struct act_thread *t, const uint64_t *arg)
 static SONDE_HIT void help_emit(struct act_thread *t, const uint64_t *arg)
 {
 	uint32_t length = (uint32_t)arg[2];
-	struct wire_event *e = ring_reserve(t->host->session, t->block, length);
+	uint32_t id = (uint32_t)arg[0];
+	struct wire_event *e = id & WIRE_EVENT_URGENT
+				       ? ring_reserve_urgent(t->host->session, t->block, length)
+				       : ring_reserve(t->host->session, t->block, length);
 
 	if (!e)
 		return;
-	e->id = (uint16_t)arg[0];
+	e->id = (uint16_t)(id & ~WIRE_EVENT_URGENT);
 	e->flags = 0;
 	e->time = t->host->nsecs();
 	e->tid = (uint32_t)t->tid;

@@ -51,6 +51,7 @@ void agent_exec_execve(struct wire_ctx *ctx);
 void agent_exec_execveat(struct wire_ctx *ctx);
 void agent_exec_fexecve(struct wire_ctx *ctx);
 void agent_exec_prctl(struct wire_ctx *ctx);
+void agent_exec_syscall(struct wire_ctx *ctx);
 
 /* read.c: act_host.read */
 int agent_read(void *dst, uint64_t addr, uint64_t n);

@@ -13,6 +13,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -27,6 +28,8 @@
 #define ENV_ON_STACK 1024 /* pointers: an environment up to this size is copied on the stack */
 #define ENV_MAX (1 << 20)
 #define INTERP_SIZE 256
+#define PATH_LENGTH_MAX 4095
+#define PRELOAD_MAX 65536
 #define SCRIPT_DEPTH 4 /* interpreters that are scripts themselves; the kernel's limit is 5 */
 
 #define PRELOAD "LD_PRELOAD="
@@ -107,6 +110,20 @@ SONDE_HIT static enum verdict file_verdict(int fd, char *interp)
 	return elf_has_loader(fd, &head.eh) ? VERDICT_YES : VERDICT_NO;
 }
 
+/* Length of the string at @addr, -1 if it cannot be read or is longer than @max. */
+SONDE_HIT static long string_length(uint64_t addr, long max)
+{
+	for (long n = 0; n <= max; n++) {
+		char c;
+
+		if (agent_read(&c, addr + (uint64_t)n, 1))
+			return -1;
+		if (!c)
+			return n;
+	}
+	return -1;
+}
+
 SONDE_HIT static bool can_follow(int dirfd, const char *path, int flags)
 {
 	const struct wire_session *s = agent_self.session;
@@ -114,6 +131,8 @@ SONDE_HIT static bool can_follow(int dirfd, const char *path, int flags)
 
 	if (!follow || load_relaxed(&s->state) == WIRE_ENDED)
 		return false;
+	if (string_length((uint64_t)path, PATH_LENGTH_MAX) < 0)
+		return false; /* the kernel will say so */
 	/* not where a chroot or another mount namespace hides us from the loader */
 	if (sys3(SYS_faccessat, AT_FDCWD, s->agent_path, 4 /* R_OK */) < 0 ||
 	    sys3(SYS_faccessat, AT_FDCWD, s->session_path, 6 /* R_OK | W_OK */) < 0)
@@ -147,17 +166,28 @@ struct exec_call {
 	int flags;
 };
 
-/* The program's own LD_PRELOAD, NULL if it has none. The loader takes the last one. */
-SONDE_HIT static const char *own_preload(char *const *envp, size_t *n)
+/*
+ * Count the entries of @envp and find the program's own LD_PRELOAD (NULL if it has none; of several
+ * the loader takes the last). The array is the program's and may be anything: false if the kernel
+ * would not take it.
+ */
+SONDE_HIT static bool env_scan(char *const *envp, size_t *n, const char **preload)
 {
-	const char *value = NULL;
+	char *entry, head[sizeof(PRELOAD) - 1];
 
-	for (*n = 0; envp && envp[*n] && *n < ENV_MAX; (*n)++) {
-		if (str_len(envp[*n]) >= sizeof(PRELOAD) - 1 &&
-		    mem_equal(envp[*n], PRELOAD, sizeof(PRELOAD) - 1))
-			value = envp[*n] + sizeof(PRELOAD) - 1;
+	*preload = NULL;
+	for (*n = 0; envp && *n < ENV_MAX; (*n)++) {
+		if (agent_read(&entry, (uint64_t)(envp + *n), sizeof(entry)))
+			return false;
+		if (!entry)
+			return true;
+		if (agent_read(head, (uint64_t)entry, 1))
+			return false;
+		if (head[0] == PRELOAD[0] && !agent_read(head, (uint64_t)entry, sizeof(head)) &&
+		    mem_equal(head, PRELOAD, sizeof(head)))
+			*preload = entry + sizeof(head);
 	}
-	return value;
+	return !envp;
 }
 
 /* @env has room for @n + 3 pointers, and behind them for our LD_PRELOAD and what @preload adds. */
@@ -198,12 +228,15 @@ SONDE_HIT static void exec_follow(const struct exec_call *c)
 	const char *preload;
 	size_t n, size;
 	char **env;
+	long len;
 
-	if (!c->path || !can_follow(c->dirfd, c->path, c->flags))
+	if (!can_follow(c->dirfd, c->path, c->flags) || !env_scan(c->envp, &n, &preload))
 		return;
-	preload = own_preload(c->envp, &n);
+	len = preload ? string_length((uint64_t)preload, PRELOAD_MAX) : 0;
+	if (len < 0)
+		return;
 	size = (n + 3) * sizeof(*env);
-	size += preload ? sizeof(var_preload) + str_len(preload) + 1 : 0;
+	size += preload ? sizeof(var_preload) + (size_t)len + 1 : 0;
 	if (size <= ENV_ON_STACK * sizeof(*env)) {
 		exec_on_stack(c, n, preload);
 		return;
@@ -245,22 +278,47 @@ SONDE_HIT void agent_exec_fexecve(struct wire_ctx *ctx)
 	exec_follow(&c);
 }
 
-/* prctl(PR_SET_NAME, name): the builtin comm follows without a system call per hit. */
-SONDE_HIT void agent_exec_prctl(struct wire_ctx *ctx)
+/*
+ * The program is about to restrict its system calls. What a later claim or read of ours would call
+ * may kill it then: this thread claims its record now, and from here on threads that have none
+ * go unrecorded, which is counted.
+ */
+SONDE_HIT static void seal(bool strict)
 {
-	struct probe_thread *t;
+	probe_thread();
+	probe_rt.sealed = true;
+	if (strict)
+		probe_rt.no_calls = true;
+}
+
+/* prctl(PR_SET_NAME, name): the builtin comm follows without a system call per hit. */
+SONDE_HIT static void set_name(uint64_t addr)
+{
+	struct probe_thread *t = probe_thread();
 	char name[sizeof(t->act.comm)];
 
-	if (ctx->reg[0] != PR_SET_NAME)
-		return;
-	t = probe_thread();
-	/* a short string may end at the end of its page */
 	if (!t)
 		return;
 	mem_zero(name, sizeof(name));
+	/* a short string may end at the end of its page */
 	for (unsigned int i = 0; i < sizeof(name) - 1; i++) {
-		if (agent_read(&name[i], ctx->reg[1] + i, 1) || !name[i])
+		if (agent_read(&name[i], addr + i, 1) || !name[i])
 			break;
 	}
 	mem_copy(t->act.comm, name, sizeof(name));
+}
+
+SONDE_HIT void agent_exec_prctl(struct wire_ctx *ctx)
+{
+	if (ctx->reg[0] == PR_SET_NAME)
+		set_name(ctx->reg[1]);
+	else if (ctx->reg[0] == PR_SET_SECCOMP)
+		seal(ctx->reg[1] == SECCOMP_MODE_STRICT);
+}
+
+SONDE_HIT void agent_exec_syscall(struct wire_ctx *ctx)
+{
+	if (ctx->reg[0] == SYS_seccomp &&
+	    (ctx->reg[1] == SECCOMP_SET_MODE_STRICT || ctx->reg[1] == SECCOMP_SET_MODE_FILTER))
+		seal(ctx->reg[1] == SECCOMP_SET_MODE_STRICT);
 }

@@ -129,6 +129,13 @@ static void enter(void)
 	agent_announce();
 }
 
+/* An initializer of the agent: the main thread, before main. */
+__attribute__((constructor)) static void initialize(void)
+{
+	if (active)
+		probe_ready();
+}
+
 static void nothing(void)
 {
 }

@@ -16,6 +16,7 @@
 #include "base/base.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "probe/probe.h"
 
 #define PAGE 4096ull
 #define KERNEL_SIGSET 8
@@ -32,6 +33,8 @@ SONDE_HIT int agent_read(void *dst, uint64_t addr, uint64_t n)
 {
 	uint8_t *to = dst;
 
+	if (probe_rt.no_calls)
+		return -EFAULT;
 	while (n) {
 		uint64_t part = PAGE - addr % PAGE;
 

@@ -187,6 +187,7 @@ static int runtime_start(struct agent *a)
 	probe_rt.internal[WIRE_INTERNAL_EXECVEAT] = agent_exec_execveat;
 	probe_rt.internal[WIRE_INTERNAL_FEXECVE] = agent_exec_fexecve;
 	probe_rt.internal[WIRE_INTERNAL_PRCTL] = agent_exec_prctl;
+	probe_rt.internal[WIRE_INTERNAL_SYSCALL] = agent_exec_syscall;
 	agent_exec_init(a->session);
 	/* the main thread's record: claimed now, so that a seccomp filter set later does not matter
 	 */

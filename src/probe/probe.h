@@ -50,6 +50,8 @@ struct probe_runtime {
 	uint32_t max_threads;
 	uint32_t max_scratch;
 	struct probe_thread *boot; /* the main thread's record */
+	bool sealed;	   /* system calls are restricted: no thread claims a record any more */
+	bool no_calls;	   /* seccomp's strict mode: no system call at all */
 	bool ready;	   /* a thread pointer has been seen: thread-local storage may be used */
 	uint32_t own_proc; /* index of the process that loaded the agent: a fork's parent */
 	struct probe_arena *arena;
@@ -68,6 +70,10 @@ int probe_init(const struct act_host *host);
 /* Claim the record of the main thread before there is a thread pointer: it serves every hit until
  * then. At start, once. False when there is no room. */
 bool probe_boot(void);
+
+/* The thread pointer is set and the calling thread is the main one: from here on it finds its
+ * record without a system call. */
+void probe_ready(void);
 
 /*
  * The calling thread's record; claims one at a thread's first call (system calls, but no lock

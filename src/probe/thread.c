@@ -242,9 +242,13 @@ SONDE_HIT static struct probe_thread *record_new(int32_t tid)
 
 SONDE_HIT static struct probe_thread *thread_claim(void)
 {
-	int32_t tid = (int32_t)sys0(SYS_gettid);
-	struct probe_thread *t = record_new(tid), *nested;
+	struct probe_thread *t, *nested;
+	int32_t tid;
 
+	if (probe_rt.sealed)
+		return NULL;
+	tid = (int32_t)sys0(SYS_gettid);
+	t = record_new(tid);
 	signal_barrier();
 	nested = tls_thread;
 	if (unlikely(t && nested && nested != t && nested->act.block && nested->owner == tid)) {
@@ -261,6 +265,13 @@ bool probe_boot(void)
 {
 	probe_rt.boot = record_new((int32_t)sys0(SYS_gettid));
 	return probe_rt.boot != NULL;
+}
+
+void probe_ready(void)
+{
+	if (!tls_thread)
+		tls_thread = probe_rt.boot;
+	probe_rt.ready = true;
 }
 
 /* Before the first hit that finds a thread pointer there is only the main thread. */

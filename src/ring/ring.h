@@ -15,6 +15,9 @@
  * or has no size. The caller fills everything but `size`, then commits. Hit, signal-safe.
  */
 struct wire_event *ring_reserve(struct wire_session *s, struct wire_block *b, uint32_t payload);
+/* The same for urgent events: a large ring keeps its last 64th for them. */
+struct wire_event *ring_reserve_urgent(struct wire_session *s, struct wire_block *b,
+				       uint32_t payload);
 void ring_commit(struct wire_event *e, uint32_t payload);
 
 /*

@@ -29,8 +29,12 @@ static inline uint32_t record_size(uint32_t payload)
 	return ALIGN_UP((uint32_t)sizeof(struct wire_event) + payload, 8u);
 }
 
-SONDE_HIT struct wire_event *ring_reserve(struct wire_session *s, struct wire_block *b,
-					  uint32_t payload)
+/* Rings this large keep a part for urgent events. */
+#define LARGE 65536u
+#define KEPT(size) ((size) >= LARGE ? (size) / 64 : 0)
+
+static SONDE_HIT struct wire_event *reserve(struct wire_session *s, struct wire_block *b,
+					    uint32_t payload, uint64_t kept)
 {
 	struct wire_ring *r = &b->ring;
 	uint64_t size = r->size, head, room, need, total;
@@ -44,7 +48,7 @@ SONDE_HIT struct wire_event *ring_reserve(struct wire_session *s, struct wire_bl
 	do {
 		room = size - (head & (size - 1));
 		need = total <= room ? total : room + total;
-		if (head + need - load_acquire(&r->tail) > size) { /* A */
+		if (head + need - load_acquire(&r->tail) > size - kept) { /* A */
 			local_add64(&r->lost, 1);
 			return NULL;
 		}
@@ -58,6 +62,18 @@ SONDE_HIT struct wire_event *ring_reserve(struct wire_session *s, struct wire_bl
 		head += room;
 	}
 	return (void *)(data + (head & (size - 1)));
+}
+
+SONDE_HIT struct wire_event *ring_reserve(struct wire_session *s, struct wire_block *b,
+					  uint32_t payload)
+{
+	return reserve(s, b, payload, KEPT(b->ring.size));
+}
+
+SONDE_HIT struct wire_event *ring_reserve_urgent(struct wire_session *s, struct wire_block *b,
+						 uint32_t payload)
+{
+	return reserve(s, b, payload, 0);
 }
 
 SONDE_HIT void ring_commit(struct wire_event *e, uint32_t payload)

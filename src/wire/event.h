@@ -20,6 +20,9 @@ struct wire_event {
 	/* payload follows */
 };
 #define WIRE_EVENT_PAD 0xffff
+/* With the id that a program emits, not in the record: what steers the observation (exit, clear,
+ * print of a map) may use the last part of a ring that a flood of others has filled. */
+#define WIRE_EVENT_URGENT 0x8000
 
 /* Ring in a thread block: head and tail count bytes, never wrap. `head` is the writer's, tail the
  * reader's. Data at session offset data_off, size a power of two. */

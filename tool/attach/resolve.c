@@ -320,6 +320,7 @@ static void resolve_internal(const struct resolver *r)
 		{"execveat", WIRE_INTERNAL_EXECVEAT, NULL},
 		{"fexecve", WIRE_INTERNAL_FEXECVE, NULL},
 		{"prctl", WIRE_INTERNAL_PRCTL, NULL},
+		{"syscall", WIRE_INTERNAL_SYSCALL, NULL},
 	};
 	static const struct own_site loader[] = {
 		{"_dl_debug_state", WIRE_INTERNAL_LOADER,

@@ -3,11 +3,15 @@
  * Calls: events with their payload, and functions with an integer result. Context: tool.
  */
 #include "lang/gen.h"
+#include "wire/event.h"
 
 /* Send @size bytes at @payload as event of @e. */
 static void emit_event(struct gen *g, const struct expr *e, struct loc payload, uint32_t size)
 {
-	lang_emit_const(g, INSN_R1, e->event - 1);
+	enum script_event_kind kind = g->u->script->event[e->event - 1].kind;
+	bool data = kind == SCRIPT_EV_PRINTF || kind == SCRIPT_EV_PRINT_VALUE;
+
+	lang_emit_const(g, INSN_R1, (e->event - 1) | (data ? 0 : WIRE_EVENT_URGENT));
 	if (payload.reg)
 		lang_emit_addr(g, INSN_R2, payload);
 	else
