@@ -142,10 +142,10 @@ void agent_module_loaded(uint64_t bias, const char *path)
 	agent_log(&rec->h, WIRE_LOG_LOADED, (uint32_t)(sizeof(*rec) + len + 1));
 }
 
+/* The image is unmapped by now and others may lie there: its headers are not looked at. */
 void agent_module_unloaded(uint64_t bias)
 {
-	struct span sp = span_library(bias);
-	struct wire_log_unloaded rec = {.start = sp.start, .end = sp.end};
+	struct wire_log_unloaded rec = {.start = bias};
 
 	agent_log(&rec.h, WIRE_LOG_UNLOADED, sizeof(rec));
 }

@@ -56,7 +56,7 @@ struct wire_log_loaded {
 
 struct wire_log_unloaded {
 	struct wire_log h;
-	uint64_t start, end;
+	uint64_t start; /* as in the record of its loading */
 };
 
 struct wire_log_refused {
