@@ -39,10 +39,12 @@
 #endif
 
 struct probe_arena {
-	uint32_t proc;	 /* B: index in the session + 1 */
-	uint32_t nused;	 /* records handed out so far */
-	uint32_t cursor; /* where the search for dead threads goes on */
-	uint32_t pad[13];
+	uint32_t proc;		    /* B: index in the session + 1 */
+	uint32_t nused;		    /* records handed out so far */
+	uint32_t cursor;	    /* where the search for dead threads goes on */
+	int32_t pid;		    /* the process that owners are threads of; 0: not asked yet */
+	struct probe_thread *vfork; /* claimed last by a vfork child */
+	uint32_t pad[10];
 	uint8_t record[];
 };
 
@@ -125,6 +127,16 @@ SONDE_HIT uint32_t probe_proc(void)
 SONDE_HIT static struct probe_thread *record(uint32_t i)
 {
 	return (struct probe_thread *)(probe_rt.arena->record + (uint64_t)i * probe_rt.thread_size);
+}
+
+/* The process whose memory this is: a vfork child's own is another. */
+SONDE_HIT static int32_t home_pid(int32_t own)
+{
+	int32_t pid = load_relaxed(&probe_rt.arena->pid);
+
+	if (pid || !cas_acq_rel(&probe_rt.arena->pid, &pid, own))
+		return pid;
+	return own;
 }
 
 /* Take the record if it is nobody's, or a dead thread's. */
@@ -226,11 +238,10 @@ SONDE_HIT static bool record_fill(struct probe_thread *t, int32_t pid, int32_t t
 	return true;
 }
 
-/* A record that is complete, for the thread @tid. */
-SONDE_HIT static struct probe_thread *record_new(int32_t tid)
+/* A record that is complete, for the thread @tid of the process @pid; @home: see home_pid(). */
+SONDE_HIT static struct probe_thread *record_new(int32_t home, int32_t pid, int32_t tid)
 {
-	int32_t pid = (int32_t)sys0(SYS_getpid);
-	struct probe_thread *t = record_claim(pid, tid);
+	struct probe_thread *t = record_claim(home, tid);
 
 	if (!t)
 		return NULL;
@@ -240,15 +251,30 @@ SONDE_HIT static struct probe_thread *record_new(int32_t tid)
 	return NULL;
 }
 
+SONDE_HIT static struct probe_thread *vfork_claim(int32_t home, int32_t pid, int32_t tid)
+{
+	struct probe_thread *t = load_acquire(&probe_rt.arena->vfork);
+
+	if (t && load_acquire(&t->owner) == tid && t->act.pid == pid)
+		return t;
+	t = record_new(home, pid, tid);
+	store_release(&probe_rt.arena->vfork, t);
+	return t;
+}
+
 SONDE_HIT static struct probe_thread *thread_claim(void)
 {
 	struct probe_thread *t, *nested;
-	int32_t tid;
+	int32_t home, pid, tid;
 
 	if (probe_rt.sealed)
 		return NULL;
+	pid = (int32_t)sys0(SYS_getpid);
 	tid = (int32_t)sys0(SYS_gettid);
-	t = record_new(tid);
+	home = home_pid(pid);
+	if (home != pid)
+		return vfork_claim(home, pid, tid);
+	t = record_new(home, pid, tid);
 	signal_barrier();
 	nested = tls_thread;
 	if (unlikely(t && nested && nested != t && nested->act.block && nested->owner == tid)) {
@@ -263,7 +289,9 @@ SONDE_HIT static struct probe_thread *thread_claim(void)
 
 bool probe_boot(void)
 {
-	probe_rt.boot = record_new((int32_t)sys0(SYS_gettid));
+	int32_t pid = (int32_t)sys0(SYS_getpid);
+
+	probe_rt.boot = record_new(home_pid(pid), pid, (int32_t)sys0(SYS_gettid));
 	return probe_rt.boot != NULL;
 }
 
