@@ -9,6 +9,7 @@
 #ifndef SONDE_SONDE_H
 #define SONDE_SONDE_H
 
+#include <sonde/domain.h>
 #include <sonde/err.h>
 #include <sonde/image.h>
 

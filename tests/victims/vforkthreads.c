@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vfork in threads that have not called work() yet, while others call it: vforkthreads CALLS ROUNDS.
- * The vforked child is the first to call it in its parent's memory; its parent calls it afterwards.
- * Prints how often work() was called in all.
+ * vfork in threads that have not called work() yet, while others call it: vforkthreads CALLS
+ * ROUNDS. The vforked child is the first to call it in its parent's memory; its parent calls it
+ * afterwards. Prints how often work() was called in all.
  */
 #include <pthread.h>
 #include <stdio.h>
