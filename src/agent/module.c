@@ -80,12 +80,18 @@ static uint32_t install(uint32_t module, uint64_t bias)
 {
 	struct wire_session *s = agent_self.session;
 	const struct wire_module *m = wire_elem(s, modules, const struct wire_module, module);
-	struct text_job job = {.session = s,
-			       .module = module,
-			       .bias = bias,
-			       .stub = (uint64_t)sonde_hit_stub,
-			       .refused = log_refused,
-			       .arg = &module};
+	struct text_job job = {
+		.plans = {.site = wire_elem(s, sites, const struct wire_site, m->site_off),
+			  .nsites = m->nsites,
+			  .first = m->site_off,
+			  .alt = wire_elem(s, sites, const struct wire_site, 0),
+			  .code = wire_elem(s, code, const uint8_t, 0),
+			  .fix = wire_elem(s, fixups, const struct wire_fixup, 0)},
+		.image = {bias, m->text_start, m->text_end, m->span_start, m->span_end},
+		.stub = (uint64_t)sonde_hit_stub,
+		.refused = log_refused,
+		.arg = &module,
+	};
 	long n;
 
 	for (uint32_t i = 0; i < m->nsites; i++) {

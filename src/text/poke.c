@@ -12,7 +12,7 @@
  *    architectural). The single aligned store is what its processors are patched with in
  *    practice by other runtimes (OpenJDK's NativeJump among them). On both, code that is
  *    changed while the loader maps its module, before anybody can have executed it, needs no
- *    such promise; that is when Sonde places probes so far.
+ *    such promise.
  *
  * Why each class is correct for a thread at any byte
  *  S0, S1, S2 change one instruction A at address a, of length L. No instruction boundary of
@@ -21,14 +21,19 @@
  *  behind A, at a + L or elsewhere, where no byte has changed. S1 changes only A's own bytes;
  *  the rest of its displacement is the code that stands there and stays. S2's pad is code
  *  nobody reaches; it is complete before the two bytes at a become a jump to it.
+ *  Withdrawing them is the same the other way round: the jump, one instruction at a, becomes A
+ *    again. A thread behind the jump is in generated code, which stays, or behind A by way of it;
+ *    one between S2's two jumps finds the pad as it was, which is why pads stay.
  *  W changes the start of several instructions, between which threads may be. It is right only
  *  because text_install() runs while the loader maps the image: no thread has executed any of
  *  it, and none can be inside the window later, since the jump in front of it was there first.
  *  Fetching A while it is replaced yields A or the jump (one aligned store). In terms of the
  *  manual's scenario 3 (two instructions A, B become one A'): A' - X where X starts where B
- *  did; here B is unchanged, so that A - B and A' are the only outcomes.
+ *  did; here B is unchanged, so that A - B and A' are the only outcomes. Withdrawn, A' becomes
+ *  A - B: the manual's scenario 2, whose only outcomes are A' and A - B; but from then on threads
+ * may be between A and B, so that it is never published again.
  *
- * Context: agent side, not on a hit.
+ * Context: not on a hit.
  */
 #include "text/poke.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A module of hand-written functions in free land, a session with its plans, and calls of the
+ * A module of hand-written functions in free land, its plans, and calls of the
  * functions with every register and flag known. Each image lies where none has been before, because
  * what text_install() makes is permanent.
  */
@@ -24,7 +24,7 @@
 #define PAGE 4096ull
 #define IMAGE_SIZE (2 * PAGE)
 #define FIRST_VADDR 0x1000ull
-#define BEFORE 3 /* sites of another module in front of ours */
+#define BEFORE 3 /* numbers of another module's sites in front of ours */
 #define MAX_SITES 128
 #define FLAGS_ALL 0x8d5ull /* OF SF ZF AF PF CF */
 #define FLAGS_FIXED 0x202ull
@@ -44,8 +44,9 @@ struct refusal {
 };
 
 struct bench {
-	struct wire_session s;
-	struct wire_module m;
+	uint32_t nsites;
+	bool live;
+	uint64_t hole; /* bytes behind the image that its text claims to have, too */
 	struct wire_site site[2 * MAX_SITES]; /* the module's, then other plans for them */
 	struct wire_fixup fix[2 * MAX_SITES * ARCH_FIX_MAX];
 	uint8_t code[2 * MAX_SITES * WIRE_SITE_CODE_MAX];
@@ -86,17 +87,6 @@ static inline void bench_begin(void)
 	b.image = (uint8_t *)next;
 	next += 64ull << 30;
 	memset(b.image, 0xcc, IMAGE_SIZE);
-	b.m = (struct wire_module){.site_off = BEFORE,
-				   .text_start = FIRST_VADDR,
-				   .text_end = FIRST_VADDR + IMAGE_SIZE,
-				   .span_start = FIRST_VADDR,
-				   .span_end = FIRST_VADDR + IMAGE_SIZE};
-	b.s.modules = (struct wire_table){offsetof(struct bench, m), 1, sizeof(b.m)};
-	b.s.sites = (struct wire_table){offsetof(struct bench, site), ARRAY_LEN(b.site),
-					sizeof(b.site[0])};
-	b.s.fixups = (struct wire_table){offsetof(struct bench, fix), ARRAY_LEN(b.fix),
-					 sizeof(b.fix[0])};
-	b.s.code = (struct wire_table){offsetof(struct bench, code), sizeof(b.code), 1};
 }
 
 static inline void bench_func(uint32_t off, const char *code, size_t n)
@@ -131,7 +121,7 @@ static inline void bench_plan(struct wire_site *w, uint32_t off, enum wire_class
 /* Sites in order of address. Each returns the site's index in the session. */
 static inline uint32_t bench_s0(uint32_t off)
 {
-	uint32_t i = BEFORE + b.m.nsites++;
+	uint32_t i = BEFORE + b.nsites++;
 
 	bench_plan(&b.site[i], off, WIRE_CLASS_S0, 1);
 	return i;
@@ -164,7 +154,7 @@ static inline uint32_t bench_s2(uint32_t off, uint32_t pad)
 
 static inline uint32_t bench_w(uint32_t off)
 {
-	uint32_t i = BEFORE + b.m.nsites++;
+	uint32_t i = BEFORE + b.nsites++;
 
 	bench_plan(&b.site[i], off, WIRE_CLASS_W, 5);
 	return i;
@@ -188,10 +178,14 @@ static inline void note_refusal(void *arg, uint32_t site, int err)
 /* As the loader maps it. */
 static inline long bench_install(void)
 {
-	struct text_job job = {.session = &b.s,
-			       .bias = (uint64_t)b.image - FIRST_VADDR,
-			       .stub = (uint64_t)sonde_hit_stub,
-			       .refused = note_refusal};
+	struct text_job job = {
+		.plans = {&b.site[BEFORE], b.nsites, BEFORE, b.site, b.code, b.fix},
+		.image = {(uint64_t)b.image - FIRST_VADDR, FIRST_VADDR,
+			  FIRST_VADDR + IMAGE_SIZE + b.hole, FIRST_VADDR, FIRST_VADDR + IMAGE_SIZE},
+		.stub = (uint64_t)sonde_hit_stub,
+		.live = b.live,
+		.refused = note_refusal,
+	};
 
 	b.nrefused = 0;
 	memcpy(b.orig, b.image, IMAGE_SIZE);

@@ -324,7 +324,7 @@ static void text_with_a_hole(void **state)
 	bench_begin();
 	bench_func(0x100, CODE_S0);
 	bench_s0(0x100);
-	b.m.text_end += 16 * PAGE;
+	b.hole = 16 * PAGE;
 	assert_true(maps_take((uint64_t)b.image + 17 * PAGE, PAGE, PROT_READ));
 	assert_int_equal(bench_install(), SONDE_E_PROTECT);
 	assert_true(bench_unchanged(0, IMAGE_SIZE));
