@@ -23,7 +23,7 @@
 #include "base/base.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "probe/probe.h"
+#include "hit/hit.h"
 
 #define ENV_ON_STACK 1024 /* pointers: an environment up to this size is copied on the stack */
 #define ENV_MAX (1 << 20)
@@ -285,16 +285,16 @@ SONDE_HIT void agent_exec_fexecve(struct wire_ctx *ctx)
  */
 SONDE_HIT static void seal(bool strict)
 {
-	probe_thread();
-	probe_rt.sealed = true;
+	hit_thread();
+	hit_rt.sealed = true;
 	if (strict)
-		probe_rt.no_calls = true;
+		hit_rt.no_calls = true;
 }
 
 /* prctl(PR_SET_NAME, name): the builtin comm follows without a system call per hit. */
 SONDE_HIT static void set_name(uint64_t addr)
 {
-	struct probe_thread *t = probe_thread();
+	struct hit_thread *t = hit_thread();
 	char name[sizeof(t->act.comm)];
 
 	if (!t)

@@ -19,7 +19,7 @@
 #include "base/base.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "probe/probe.h"
+#include "hit/hit.h"
 
 #define KNOWN_STEP 256
 
@@ -120,7 +120,7 @@ static void enter(void)
 	if (agent_start())
 		return;
 	active = true;
-	probe_rt.internal[WIRE_INTERNAL_LOADER] = list_changed;
+	hit_rt.internal[WIRE_INTERNAL_LOADER] = list_changed;
 	/* r_state says that images are being added; they all have been */
 	for (map = _r_debug.r_map; map; map = map->l_next) {
 		if (known_add(map))
@@ -133,7 +133,7 @@ static void enter(void)
 __attribute__((constructor)) static void initialize(void)
 {
 	if (active)
-		probe_ready();
+		hit_ready();
 }
 
 static void nothing(void)

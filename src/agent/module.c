@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "probe/probe.h"
+#include "hit/hit.h"
 #include "text/text.h"
 
 #define PATH_SPACE 512
@@ -98,7 +98,7 @@ static uint32_t install(uint32_t module, uint64_t bias)
 		const struct wire_site *ws =
 			wire_elem(s, sites, const struct wire_site, m->site_off + i);
 
-		probe_rt.site_addr[m->site_off + i] = bias + ws->vaddr;
+		hit_rt.site_addr[m->site_off + i] = bias + ws->vaddr;
 	}
 	n = text_install(&job);
 	if (n >= 0)

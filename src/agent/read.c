@@ -16,7 +16,7 @@
 #include "base/base.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "probe/probe.h"
+#include "hit/hit.h"
 
 #define PAGE 4096ull
 #define KERNEL_SIGSET 8
@@ -33,7 +33,7 @@ SONDE_HIT int agent_read(void *dst, uint64_t addr, uint64_t n)
 {
 	uint8_t *to = dst;
 
-	if (probe_rt.no_calls)
+	if (hit_rt.no_calls)
 		return -EFAULT;
 	while (n) {
 		uint64_t part = PAGE - addr % PAGE;

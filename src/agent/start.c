@@ -25,7 +25,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "probe/probe.h"
+#include "hit/hit.h"
 #include "text/text.h"
 
 #define GO_WAIT_S 10 /* a tool that does not answer for so long is dead */
@@ -177,21 +177,21 @@ static int runtime_start(struct agent *a)
 		return err;
 	agent_clock_init(a->auxv);
 	text_init();
-	err = probe_init(&host);
+	err = hit_init(&host);
 	if (err)
 		return err;
-	probe_rt.own_proc = UINT32_MAX;
-	a->proc = probe_proc();
-	probe_rt.own_proc = a->proc;
-	probe_rt.internal[WIRE_INTERNAL_EXECVE] = agent_exec_execve;
-	probe_rt.internal[WIRE_INTERNAL_EXECVEAT] = agent_exec_execveat;
-	probe_rt.internal[WIRE_INTERNAL_FEXECVE] = agent_exec_fexecve;
-	probe_rt.internal[WIRE_INTERNAL_PRCTL] = agent_exec_prctl;
-	probe_rt.internal[WIRE_INTERNAL_SYSCALL] = agent_exec_syscall;
+	hit_rt.own_proc = UINT32_MAX;
+	a->proc = hit_proc();
+	hit_rt.own_proc = a->proc;
+	hit_rt.internal[WIRE_INTERNAL_EXECVE] = agent_exec_execve;
+	hit_rt.internal[WIRE_INTERNAL_EXECVEAT] = agent_exec_execveat;
+	hit_rt.internal[WIRE_INTERNAL_FEXECVE] = agent_exec_fexecve;
+	hit_rt.internal[WIRE_INTERNAL_PRCTL] = agent_exec_prctl;
+	hit_rt.internal[WIRE_INTERNAL_SYSCALL] = agent_exec_syscall;
 	agent_exec_init(a->session);
 	/* the main thread's record: claimed now, so that a seccomp filter set later does not matter
 	 */
-	return probe_boot() ? 0 : -ENOMEM;
+	return hit_boot() ? 0 : -ENOMEM;
 }
 
 int agent_start(void)

@@ -3,7 +3,7 @@
  * Blocks of processes that are gone: fold what they counted into the reader, hand them back.
  *
  * The agent passes blocks on between threads of one process and takes FREE ones from the list
- * by compare-and-swap (src/probe). So a block may be freed only when its process can never run
+ * by compare-and-swap (src/hit). So a block may be freed only when its process can never run
  * again, and FREE is stored last, with release: who claims it sees it empty.
  */
 #include <errno.h>

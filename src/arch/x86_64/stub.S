@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hit stub: from a site's detour to probe_hit() and back.
+ * The hit stub: from a site's detour to sonde_hit() and back.
  *
  * The detour (src/arch, arch_emit_detour) has stepped below the red zone, pushed the site's
  * index and called us, so that at entry
@@ -9,7 +9,7 @@
  *	8(%rsp)   site index
  *	16(%rsp)  128 bytes of red zone, then the stack as the program left it
  *
- * We lay out a struct wire_ctx (wire/prog.h) below that, call probe_hit(ctx, site), and
+ * We lay out a struct wire_ctx (wire/prog.h) below that, call sonde_hit(ctx, site), and
  * restore every general register and the flags; the callee-saved ones by the C ABI, the
  * others from the context. Nothing here or below uses a vector register. lahf/seto instead
  * of pushf/popf: the latter cost ten times as much.
@@ -57,7 +57,7 @@ sonde_hit_stub:
 	mov	CTX_SIZE + 8(%rsp), %esi
 	mov	%rsp, %rbp
 	and	$-16, %rsp
-	call	probe_hit
+	call	sonde_hit
 	mov	%rbp, %rsp
 
 	mov	REG(0), %rdi

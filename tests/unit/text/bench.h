@@ -61,10 +61,10 @@ static struct bench b;
 
 void text_call(struct regs *r, uint64_t fn);
 void sonde_hit_stub(void);
-void probe_hit(struct wire_ctx *ctx, uint32_t site);
+void sonde_hit(struct wire_ctx *ctx, uint32_t site);
 
 /* Where the real one runs programs. Leaves nothing as it was that the stub must restore. */
-void probe_hit(struct wire_ctx *ctx, uint32_t site)
+void sonde_hit(struct wire_ctx *ctx, uint32_t site)
 {
 	if (b.nhits < ARRAY_LEN(b.hit))
 		b.hit[b.nhits++] = (struct hit){site, *ctx};

@@ -17,7 +17,7 @@
  *
  * Context: hit, signal-safe; system calls only in a thread's first hit.
  */
-#include "probe/probe.h"
+#include "hit/hit.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -38,74 +38,74 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-struct probe_arena {
-	uint32_t proc;		    /* B: index in the session + 1 */
-	uint32_t nused;		    /* records handed out so far */
-	uint32_t cursor;	    /* where the search for dead threads goes on */
-	int32_t pid;		    /* the process that owners are threads of; 0: not asked yet */
-	struct probe_thread *vfork; /* claimed last by a vfork child */
+struct hit_arena {
+	uint32_t proc;		  /* B: index in the session + 1 */
+	uint32_t nused;		  /* records handed out so far */
+	uint32_t cursor;	  /* where the search for dead threads goes on */
+	int32_t pid;		  /* the process that owners are threads of; 0: not asked yet */
+	struct hit_thread *vfork; /* claimed last by a vfork child */
 	uint32_t pad[10];
 	uint8_t record[];
 };
 
-static __thread struct probe_thread *tls_thread __attribute__((tls_model("initial-exec")));
+static __thread struct hit_thread *tls_thread __attribute__((tls_model("initial-exec")));
 
 /* Sites that a hit can serve by one addition. */
 static void find_fast(const struct wire_session *s)
 {
 	for (uint32_t i = 0; i < s->sites.count; i++) {
-		const struct wire_site *ws = &probe_rt.site[i];
+		const struct wire_site *ws = &hit_rt.site[i];
 		const struct wire_map *m;
 		uint32_t fast;
 
 		if (ws->internal || ws->nact != 1)
 			continue;
-		fast = probe_rt.prog[probe_rt.action[ws->act_off].prog].fast_map;
+		fast = hit_rt.prog[hit_rt.action[ws->act_off].prog].fast_map;
 		if (!fast || fast > s->maps.count)
 			continue;
 		m = wire_elem(s, maps, const struct wire_map, fast - 1);
 		if (m->kind == WIRE_MAP_COUNT && !m->key_size)
-			probe_rt.fast[i] = (struct probe_fast){.map = m, .off = m->bucket_off};
+			hit_rt.fast[i] = (struct hit_fast){.map = m, .off = m->bucket_off};
 	}
 }
 
-int probe_init(const struct act_host *host)
+int hit_init(const struct act_host *host)
 {
 	const struct wire_session *s = host->session;
 	uint64_t size;
 	long p;
 
-	probe_rt.host = *host;
-	probe_rt.site = wire_elem(s, sites, const struct wire_site, 0);
-	probe_rt.action = wire_elem(s, actions, const struct wire_action, 0);
-	probe_rt.prog = wire_elem(s, progs, const struct wire_prog, 0);
-	probe_rt.nsites = s->sites.count;
-	probe_rt.max_scratch = (uint32_t)ALIGN_UP(s->max_scratch, 64);
-	probe_rt.thread_size = (uint32_t)ALIGN_UP(
-		sizeof(struct probe_thread) + PROBE_LEVELS * probe_rt.max_scratch, 128);
-	probe_rt.max_threads = (uint32_t)(ARENA_BYTES / probe_rt.thread_size);
-	if (probe_rt.max_threads > THREADS_MAX)
-		probe_rt.max_threads = THREADS_MAX;
-	if (probe_rt.max_threads < THREADS_MIN)
-		probe_rt.max_threads = THREADS_MIN;
+	hit_rt.host = *host;
+	hit_rt.site = wire_elem(s, sites, const struct wire_site, 0);
+	hit_rt.action = wire_elem(s, actions, const struct wire_action, 0);
+	hit_rt.prog = wire_elem(s, progs, const struct wire_prog, 0);
+	hit_rt.nsites = s->sites.count;
+	hit_rt.max_scratch = (uint32_t)ALIGN_UP(s->max_scratch, 64);
+	hit_rt.thread_size = (uint32_t)ALIGN_UP(
+		sizeof(struct hit_thread) + HIT_LEVELS * hit_rt.max_scratch, 128);
+	hit_rt.max_threads = (uint32_t)(ARENA_BYTES / hit_rt.thread_size);
+	if (hit_rt.max_threads > THREADS_MAX)
+		hit_rt.max_threads = THREADS_MAX;
+	if (hit_rt.max_threads < THREADS_MIN)
+		hit_rt.max_threads = THREADS_MIN;
 
-	probe_rt.site_addr = sys_map((s->sites.count + 1ull) * sizeof(*probe_rt.site_addr));
-	probe_rt.fast = sys_map((s->sites.count + 1ull) * sizeof(*probe_rt.fast));
-	size = sizeof(struct probe_arena) + (uint64_t)probe_rt.max_threads * probe_rt.thread_size;
+	hit_rt.site_addr = sys_map((s->sites.count + 1ull) * sizeof(*hit_rt.site_addr));
+	hit_rt.fast = sys_map((s->sites.count + 1ull) * sizeof(*hit_rt.fast));
+	size = sizeof(struct hit_arena) + (uint64_t)hit_rt.max_threads * hit_rt.thread_size;
 	p = sys6(SYS_mmap, sys_far(4), size, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (!probe_rt.site_addr || !probe_rt.fast || sys_failed(p) ||
+	if (!hit_rt.site_addr || !hit_rt.fast || sys_failed(p) ||
 	    sys3(SYS_madvise, p, size, MADV_WIPEONFORK) < 0)
 		return -ENOMEM;
-	probe_rt.arena = (struct probe_arena *)p;
+	hit_rt.arena = (struct hit_arena *)p;
 	find_fast(s);
 	return 0;
 }
 
-SONDE_HIT uint32_t probe_proc(void)
+SONDE_HIT uint32_t hit_proc(void)
 {
-	struct wire_session *s = probe_rt.host.session;
-	struct probe_arena *arena = probe_rt.arena;
+	struct wire_session *s = hit_rt.host.session;
+	struct hit_arena *arena = hit_rt.arena;
 	uint32_t none = 0, proc = load_acquire(&arena->proc);
 	struct wire_proc *p;
 
@@ -116,31 +116,31 @@ SONDE_HIT uint32_t probe_proc(void)
 		return s->procs.count - 1; /* the last entry is shared by those that came late */
 	p = wire_elem(s, procs, struct wire_proc, proc);
 	p->pid = (int32_t)sys0(SYS_getpid);
-	p->parent = probe_rt.own_proc;
-	p->start_ns = probe_rt.host.nsecs();
+	p->parent = hit_rt.own_proc;
+	p->start_ns = hit_rt.host.nsecs();
 	if (!cas_acq_rel(&arena->proc, &none, proc + 1)) /* B */
 		return none - 1;
 	store_release(&p->state, WIRE_PROC_STARTING);
 	return proc;
 }
 
-SONDE_HIT static struct probe_thread *record(uint32_t i)
+SONDE_HIT static struct hit_thread *record(uint32_t i)
 {
-	return (struct probe_thread *)(probe_rt.arena->record + (uint64_t)i * probe_rt.thread_size);
+	return (struct hit_thread *)(hit_rt.arena->record + (uint64_t)i * hit_rt.thread_size);
 }
 
 /* The process whose memory this is: a vfork child's own is another. */
 SONDE_HIT static int32_t home_pid(int32_t own)
 {
-	int32_t pid = load_relaxed(&probe_rt.arena->pid);
+	int32_t pid = load_relaxed(&hit_rt.arena->pid);
 
-	if (pid || !cas_acq_rel(&probe_rt.arena->pid, &pid, own))
+	if (pid || !cas_acq_rel(&hit_rt.arena->pid, &pid, own))
 		return pid;
 	return own;
 }
 
 /* Take the record if it is nobody's, or a dead thread's. */
-SONDE_HIT static bool record_take(struct probe_thread *t, int32_t pid, int32_t tid)
+SONDE_HIT static bool record_take(struct hit_thread *t, int32_t pid, int32_t tid)
 {
 	int32_t owner = load_acquire(&t->owner);
 
@@ -150,9 +150,9 @@ SONDE_HIT static bool record_take(struct probe_thread *t, int32_t pid, int32_t t
 }
 
 /* A record with a block of its own, or a dead thread's with its block. */
-SONDE_HIT static struct probe_thread *record_claim(int32_t pid, int32_t tid)
+SONDE_HIT static struct hit_thread *record_claim(int32_t pid, int32_t tid)
 {
-	struct probe_arena *arena = probe_rt.arena;
+	struct hit_arena *arena = hit_rt.arena;
 	uint32_t n = load_relaxed(&arena->nused), i;
 
 	for (uint32_t tries = 0; tries < TAKEOVER_TRIES && tries < n; tries++) {
@@ -161,10 +161,10 @@ SONDE_HIT static struct probe_thread *record_claim(int32_t pid, int32_t tid)
 			return record(i);
 	}
 	i = fetch_add_relaxed(&arena->nused, 1);
-	if (i < probe_rt.max_threads)
+	if (i < hit_rt.max_threads)
 		return record_take(record(i), pid, tid) ? record(i) : NULL;
-	store_relaxed(&arena->nused, probe_rt.max_threads);
-	for (i = 0; i < probe_rt.max_threads; i++) {
+	store_relaxed(&arena->nused, hit_rt.max_threads);
+	for (i = 0; i < hit_rt.max_threads; i++) {
 		if (record_take(record(i), pid, tid))
 			return record(i);
 	}
@@ -192,7 +192,7 @@ SONDE_HIT static struct wire_block *block_new(struct wire_session *s)
 {
 	uint64_t size = (uint64_t)s->block_size + s->ring_size;
 	uint32_t n = (uint32_t)(ALIGN_UP(size, WIRE_CHUNK) / WIRE_CHUNK);
-	uint32_t chunk = probe_rt.host.chunks(s, n), head;
+	uint32_t chunk = hit_rt.host.chunks(s, n), head;
 	struct wire_block *b;
 
 	if (chunk == UINT32_MAX)
@@ -209,9 +209,9 @@ SONDE_HIT static struct wire_block *block_new(struct wire_session *s)
 	return b;
 }
 
-SONDE_HIT static bool record_fill(struct probe_thread *t, int32_t pid, int32_t tid)
+SONDE_HIT static bool record_fill(struct hit_thread *t, int32_t pid, int32_t tid)
 {
-	struct wire_session *s = probe_rt.host.session;
+	struct wire_session *s = hit_rt.host.session;
 	struct act_thread *a = &t->act;
 
 	if (!a->block) {
@@ -221,13 +221,13 @@ SONDE_HIT static bool record_fill(struct probe_thread *t, int32_t pid, int32_t t
 		if (!a->block)
 			return false;
 	}
-	a->host = &probe_rt.host;
-	a->proc = probe_proc();
+	a->host = &hit_rt.host;
+	a->proc = hit_proc();
 	a->pid = pid;
 	a->tid = tid;
 	a->uid = (uint32_t)sys0(SYS_getuid);
 	a->gid = (uint32_t)sys0(SYS_getgid);
-	a->rand = (uint32_t)tid * 2654435761u ^ (uint32_t)probe_rt.host.nsecs();
+	a->rand = (uint32_t)tid * 2654435761u ^ (uint32_t)hit_rt.host.nsecs();
 	a->rand |= 1;
 	sys2(SYS_prctl, PR_GET_NAME, a->comm);
 	t->depth = 0;
@@ -239,9 +239,9 @@ SONDE_HIT static bool record_fill(struct probe_thread *t, int32_t pid, int32_t t
 }
 
 /* A record that is complete, for the thread @tid of the process @pid; @home: see home_pid(). */
-SONDE_HIT static struct probe_thread *record_new(int32_t home, int32_t pid, int32_t tid)
+SONDE_HIT static struct hit_thread *record_new(int32_t home, int32_t pid, int32_t tid)
 {
-	struct probe_thread *t = record_claim(home, tid);
+	struct hit_thread *t = record_claim(home, tid);
 
 	if (!t)
 		return NULL;
@@ -251,23 +251,23 @@ SONDE_HIT static struct probe_thread *record_new(int32_t home, int32_t pid, int3
 	return NULL;
 }
 
-SONDE_HIT static struct probe_thread *vfork_claim(int32_t home, int32_t pid, int32_t tid)
+SONDE_HIT static struct hit_thread *vfork_claim(int32_t home, int32_t pid, int32_t tid)
 {
-	struct probe_thread *t = load_acquire(&probe_rt.arena->vfork);
+	struct hit_thread *t = load_acquire(&hit_rt.arena->vfork);
 
 	if (t && load_acquire(&t->owner) == tid && t->act.pid == pid)
 		return t;
 	t = record_new(home, pid, tid);
-	store_release(&probe_rt.arena->vfork, t);
+	store_release(&hit_rt.arena->vfork, t);
 	return t;
 }
 
-SONDE_HIT static struct probe_thread *thread_claim(void)
+SONDE_HIT static struct hit_thread *thread_claim(void)
 {
-	struct probe_thread *t, *nested;
+	struct hit_thread *t, *nested;
 	int32_t home, pid, tid;
 
-	if (probe_rt.sealed)
+	if (hit_rt.sealed)
 		return NULL;
 	pid = (int32_t)sys0(SYS_getpid);
 	tid = (int32_t)sys0(SYS_gettid);
@@ -287,35 +287,35 @@ SONDE_HIT static struct probe_thread *thread_claim(void)
 	return t;
 }
 
-bool probe_boot(void)
+bool hit_boot(void)
 {
 	int32_t pid = (int32_t)sys0(SYS_getpid);
 
-	probe_rt.boot = record_new(home_pid(pid), pid, (int32_t)sys0(SYS_gettid));
-	return probe_rt.boot != NULL;
+	hit_rt.boot = record_new(home_pid(pid), pid, (int32_t)sys0(SYS_gettid));
+	return hit_rt.boot != NULL;
 }
 
-void probe_ready(void)
+void hit_ready(void)
 {
 	if (!tls_thread)
-		tls_thread = probe_rt.boot;
-	probe_rt.ready = true;
+		tls_thread = hit_rt.boot;
+	hit_rt.ready = true;
 }
 
 /* Before the first hit that finds a thread pointer there is only the main thread. */
 SONDE_HIT static bool has_thread_pointer(void)
 {
-	if (!probe_rt.ready)
-		probe_rt.ready = arch_thread_pointer() != 0;
-	return probe_rt.ready;
+	if (!hit_rt.ready)
+		hit_rt.ready = arch_thread_pointer() != 0;
+	return hit_rt.ready;
 }
 
-SONDE_HIT struct probe_thread *probe_thread(void)
+SONDE_HIT struct hit_thread *hit_thread(void)
 {
-	struct probe_thread *t;
+	struct hit_thread *t;
 
-	if (unlikely(!probe_rt.ready) && !has_thread_pointer())
-		return probe_rt.boot;
+	if (unlikely(!hit_rt.ready) && !has_thread_pointer())
+		return hit_rt.boot;
 	t = tls_thread;
 	/* no block: never claimed, or wiped because this is a forked child */
 	if (likely(t && t->act.block))

@@ -9,17 +9,17 @@
  *
  * Context: hit.
  */
-#include "probe/probe.h"
+#include "hit/hit.h"
 
 #include "arch/local.h"
 #include "base/atomic.h"
 #include "base/base.h"
 
-struct probe_runtime probe_rt;
+struct hit_runtime hit_rt;
 
 /* Levels whose hit lies below the current stack pointer can never be returned to. A hit on an
  * alternate stack may lie anywhere; it is judged only when no level is left. */
-SONDE_HIT static bool levels_repair(struct probe_thread *t, uint64_t sp)
+SONDE_HIT static bool levels_repair(struct hit_thread *t, uint64_t sp)
 {
 	uint32_t depth = t->depth;
 
@@ -31,13 +31,13 @@ SONDE_HIT static bool levels_repair(struct probe_thread *t, uint64_t sp)
 	return true;
 }
 
-SONDE_HIT static void run_actions(struct probe_thread *t, struct wire_ctx *ctx,
+SONDE_HIT static void run_actions(struct hit_thread *t, struct wire_ctx *ctx,
 				  const struct wire_site *ws)
 {
-	const struct wire_action *a = &probe_rt.action[ws->act_off];
+	const struct wire_action *a = &hit_rt.action[ws->act_off];
 
 	for (uint32_t i = 0; i < ws->nact; i++, a++) {
-		const struct wire_prog *prog = &probe_rt.prog[a->prog];
+		const struct wire_prog *prog = &hit_rt.prog[a->prog];
 
 		if (prog->fast_map) {
 			act_aggregate(&t->act, prog->fast_map - 1, NULL, 1);
@@ -51,9 +51,9 @@ SONDE_HIT static void run_actions(struct probe_thread *t, struct wire_ctx *ctx,
 
 /* One addition in the thread's own block; a signal may come before or behind it. False: the entry
  * is stale after a clear(), or there is no block: the long way. */
-SONDE_HIT static bool count_fast(const struct probe_fast *f)
+SONDE_HIT static bool count_fast(const struct hit_fast *f)
 {
-	struct probe_thread *t = probe_thread();
+	struct hit_thread *t = hit_thread();
 	struct wire_block *b;
 	struct wire_entry *e;
 	uint32_t epoch;
@@ -71,28 +71,28 @@ SONDE_HIT static bool count_fast(const struct probe_fast *f)
 	return true;
 }
 
-SONDE_HIT void probe_hit(struct wire_ctx *ctx, uint32_t site)
+SONDE_HIT void sonde_hit(struct wire_ctx *ctx, uint32_t site)
 {
-	const struct probe_fast *fast = &probe_rt.fast[site];
-	struct wire_session *s = probe_rt.host.session;
+	const struct hit_fast *fast = &hit_rt.fast[site];
+	struct wire_session *s = hit_rt.host.session;
 	const struct wire_site *ws;
-	struct probe_thread *t;
+	struct hit_thread *t;
 	uint32_t level;
 
 	if (fast->off && load_relaxed(&s->state) != WIRE_ENDED && count_fast(fast))
 		return;
-	ws = &probe_rt.site[site];
+	ws = &hit_rt.site[site];
 	if (unlikely(ws->internal))
-		probe_rt.internal[ws->internal](ctx);
+		hit_rt.internal[ws->internal](ctx);
 	if (!ws->nact || load_relaxed(&s->state) == WIRE_ENDED)
 		return;
-	t = probe_thread();
+	t = hit_thread();
 	if (unlikely(!t)) {
 		fetch_add_relaxed(&s->unrecorded, 1);
 		return;
 	}
 	level = t->depth;
-	if (unlikely(level >= PROBE_LEVELS)) {
+	if (unlikely(level >= HIT_LEVELS)) {
 		if (!levels_repair(t, ctx->reg[WIRE_REG_SP])) {
 			local_add64(&t->act.block->missed, 1);
 			return;
@@ -103,8 +103,8 @@ SONDE_HIT void probe_hit(struct wire_ctx *ctx, uint32_t site)
 	t->depth = level + 1;
 	signal_barrier();
 
-	ctx->reg[WIRE_REG_PC] = probe_rt.site_addr[site];
-	ctx->scratch = (uint64_t)t->scratch + level * probe_rt.max_scratch;
+	ctx->reg[WIRE_REG_PC] = hit_rt.site_addr[site];
+	ctx->scratch = (uint64_t)t->scratch + level * hit_rt.max_scratch;
 	local_add64(&t->act.block->hits, 1);
 	run_actions(t, ctx, ws);
 
