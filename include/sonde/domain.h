@@ -41,6 +41,9 @@
  * thread that shares another's thread-local storage while both run (clone with CLONE_VM without
  * CLONE_SETTLS) must not enter sections.
  *
+ * Unloading. A library that queues callbacks calls sonde_domain_barrier() before it is unloaded,
+ * and leaves no thread inside a section. libsonde itself is never unloaded (dlclose does nothing).
+ *
  * Limits. SONDE_DOMAINS_MAX domains at a time in a process; 65 536 threads with a record (from the
  * 65 537th on that are alive at once, sections count in a word that such threads share: slower,
  * still right); 2^48 grace periods. Linux 4.14 or later.
