@@ -15,6 +15,9 @@ enum wire_class {
 	WIRE_CLASS_S1,	 /* punned: the tail of the rel32 is the code that stands there */
 	WIRE_CLASS_S2,	 /* jmp rel8 to an unreachable pad that holds the jmp rel32 */
 	WIRE_CLASS_W,	 /* window: several instructions, only before the code can have run */
+	WIRE_CLASS_S3,	 /* window: several instructions, old boundaries inside read as traps */
+	WIRE_CLASS_S4,	 /* one instruction across two quadwords, changed behind a spin guard */
+	WIRE_CLASS_S5,	 /* a trap in place of the first byte */
 	WIRE_CLASS_COUNT,
 };
 
@@ -35,6 +38,15 @@ struct wire_fixup {
 };
 
 #define WIRE_SITE_CODE_MAX 160
+#define WIRE_INNER_MAX 4
+
+/* An instruction boundary inside the bytes that change, and where in the site's code that
+ * instruction goes on. */
+struct wire_inner {
+	uint8_t at; /* bytes behind vaddr */
+	uint8_t reserved;
+	uint16_t code; /* byte offset in the site's code */
+};
 
 /*
  * One patched place. The detour (code) calls the hit stub, executes the displaced
@@ -47,8 +59,22 @@ struct wire_fixup {
  * S2: 2 bytes at vaddr become EB rel8(pad_vaddr); 5 bytes at pad_vaddr become E9 rel32(detour).
  * W: bytes vaddr .. vaddr+4 become E9 rel32(detour); they are the start of several whole
  *     instructions (insn_len bytes) that the detour executes, and nothing branches between them.
- * In every class the bytes that change at vaddr lie in one aligned quadword, whose original
- * content is `old`. The pad lies in one or two quadwords; its original bytes are pad_old[5].
+ * S3: as S1, but the `ncut` bytes are (the start of) several instructions, and what stands on every
+ *     old boundary among them, inner[], is a trap again: 0xCC, or in the last byte of the jump an
+ *     opcode that is invalid (SIGILL instead of SIGTRAP). The value sees to that. Whoever traps
+ *     there is sent to the inner boundary's place in the detour. Where the bytes lie in two
+ *     quadwords the first byte is 0xCC, too, while they change: first the first quadword with traps
+ *     at all of its boundaries, then the second, then the first as it is to stay, each step with
+ *     a synchronization of all cores behind it.
+ * S4: as S1, but the `ncut` bytes of the one instruction lie in two quadwords, at least two of them
+ *     in the first: a jump to itself (EB FE) there, synchronization, the bytes behind these two,
+ *     synchronization, the first two.
+ * S5: the byte at vaddr becomes 0xCC; whoever traps there is sent to the detour.
+ * But for S3 and S4 the bytes that change at vaddr lie in one aligned quadword, whose original
+ * content is `old`; that of the quadword behind it is `next_old`. The pad lies in one or two
+ * quadwords; its original bytes are pad_old[5].
+ * A window may begin before the instruction that is probed: that one stands at vaddr + hit_at, and
+ * the detour calls the hit stub when it has executed those before it.
  */
 struct wire_site {
 	uint64_t vaddr;
@@ -68,7 +94,11 @@ struct wire_site {
 	uint32_t act_off; /* index in the session's action table */
 	uint32_t nact;	  /* actions to run at a hit, in order */
 	uint32_t alt;	  /* S1: index + 1 of the site's plan W, should no island find a place */
-	uint32_t reserved;
+	uint8_t ninner;
+	uint8_t hit_at; /* 0 but for windows that begin before the probed instruction */
+	uint16_t reserved;
+	struct wire_inner inner[WIRE_INNER_MAX];
+	uint64_t next_old; /* S3 and S4 across two quadwords: content of the second */
 };
 
 /* Sites of our own in the target's libc and loader. */

@@ -59,6 +59,18 @@ void x86_put_literal(struct arch_code *c, uint64_t target)
 	x86_put(c, "\0\0\0", 4);
 }
 
+void x86_put_jump(struct arch_code *c, uint64_t target)
+{
+	x86_put8(c, 0xe9);
+	x86_put_rel32(c, target);
+}
+
+void x86_put_jump_far(struct arch_code *c, uint64_t target)
+{
+	x86_put(c, "\xff\x25", 2);
+	x86_put_literal(c, target);
+}
+
 int arch_code_finish(struct arch_code *c)
 {
 	for (unsigned i = 0; i < c->nlit && !c->overflow; i++) {

@@ -24,6 +24,36 @@ bool x86_decode(const uint8_t *code, size_t n, ZydisDecodedInstruction *out)
 	return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&dec, NULL, code, n, out));
 }
 
+bool x86_decode_full(const uint8_t *code, size_t n, ZydisDecodedInstruction *out,
+		     ZydisDecodedOperand *op)
+{
+	ZydisDecoder dec;
+
+	if (!ZYAN_SUCCESS(ZydisDecoderInit(&dec, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
+		return false;
+	if (n > ARCH_INSN_MAX)
+		n = ARCH_INSN_MAX;
+	return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&dec, code, n, out, op));
+}
+
+int x86_gpr(ZydisRegister reg)
+{
+	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+
+	return ZydisRegisterGetClass(whole) == ZYDIS_REGCLASS_GPR64 ? ZydisRegisterGetId(whole)
+								    : -1;
+}
+
+uint64_t x86_branch_target(const ZydisDecodedInstruction *in, uint64_t vaddr)
+{
+	return vaddr + in->length + in->raw.imm[0].value.u;
+}
+
+uint64_t x86_operand_target(const ZydisDecodedInstruction *in, uint64_t vaddr)
+{
+	return vaddr + in->length + (uint64_t)in->raw.disp.value;
+}
+
 static bool has_prefix(const ZydisDecodedInstruction *in, uint8_t prefix)
 {
 	for (unsigned i = 0; i < in->raw.prefix_count; i++)
@@ -40,7 +70,9 @@ static bool is_near_indirect(const ZydisDecodedInstruction *in)
 
 static enum arch_kind branch_kind(const ZydisDecodedInstruction *in)
 {
-	if (in->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
+	/* the decoder knows branches with a VEX prefix, which one long gone processor had */
+	if (in->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ||
+	    in->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
 		return ARCH_OTHER;
 	if (has_prefix(in, 0x66) && !in->raw.rex.W)
 		return ARCH_OTHER;
@@ -130,12 +162,12 @@ int arch_decode(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_insn 
 		out->has_target = true;
 		out->disp_at = in.raw.imm[0].offset;
 		out->disp_size = in.raw.imm[0].size / 8;
-		out->target = vaddr + in.length + in.raw.imm[0].value.u;
+		out->target = x86_branch_target(&in, vaddr);
 	} else if (x86_is_ip_relative(&in)) {
 		out->has_target = true;
 		out->disp_at = in.raw.disp.offset;
 		out->disp_size = 4;
-		out->target = vaddr + in.length + (uint64_t)in.raw.disp.value;
+		out->target = x86_operand_target(&in, vaddr);
 		if (in.address_width == 32)
 			out->target &= 0xffffffff;
 	}
@@ -147,13 +179,14 @@ static enum arch_kind raw_kind(const ZydisDecodedInstruction *in)
 {
 	uint8_t op = in->opcode;
 
+	if (in->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
+		return ARCH_ORDINARY;
 	if (in->opcode_map == ZYDIS_OPCODE_MAP_0F) {
 		if ((op & 0xf0) == 0x80)
 			return ARCH_JCC;
 		return op == 0x0b || op == 0xb9 || op == 0xff ? ARCH_UNDEFINED : ARCH_ORDINARY;
 	}
-	if (in->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT ||
-	    in->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
+	if (in->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT)
 		return ARCH_ORDINARY;
 	if ((op & 0xf0) == 0x70)
 		return ARCH_JCC;

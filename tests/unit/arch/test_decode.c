@@ -55,7 +55,8 @@ static const struct known known[] = {
 	{"\x48\xcf", 2, ARCH_OTHER, 0},	    /* iretq */
 	{"\x66\xff\xe0", 3, ARCH_OTHER, 0}, /* 16-bit target on some machines */
 	{"\x66\xc3", 2, ARCH_OTHER, 0},
-	{"\xc7\xf8\x10\x00\x00\x00", 6, ARCH_OTHER, AT + 6 + 0x10}, /* xbegin */
+	{"\xc5\xf8\x84\x10\x00\x00\x00", 7, ARCH_OTHER, AT + 7 + 0x10}, /* a branch with VEX */
+	{"\xc7\xf8\x10\x00\x00\x00", 6, ARCH_OTHER, AT + 6 + 0x10},	/* xbegin */
 };
 
 static void kinds(void **state)

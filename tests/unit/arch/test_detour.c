@@ -98,16 +98,47 @@ static void refusals(void **state)
 		{"\xcc", 1, SONDE_E_RELOCATE},
 		{"\xc7\xf8\0\0\0\0", 6, SONDE_E_RELOCATE},	   /* xbegin */
 		{"\xff\x18", 2, SONDE_E_RELOCATE},		   /* far call */
-		{"\x67\x48\x8b\x05\0\0\0\0", 8, SONDE_E_RELOCATE}, /* eip-relative */
-		{"\xff\xd4", 2, SONDE_E_RELOCATE},		   /* call *%rsp */
-		{"\xff\x54\x24\xf8", 4, SONDE_E_RELOCATE},	   /* call *-8(%rsp) */
-		{"\x67\xff\x14\x24", 4, SONDE_E_RELOCATE},	   /* call *(%esp) */
+		{"\x67\x48\x8b\x25\0\0\0\0", 8, SONDE_E_RELOCATE}, /* mov 0(%eip), %rsp */
+		{"\x67\x66\xff\x35\0\0\0\0", 8, SONDE_E_RELOCATE}, /* pushw 0(%eip) */
+		{"\x67\xff\x2d\0\0\0\0", 7, SONDE_E_RELOCATE},	   /* ljmp *0(%eip) */
+		{"\xcd\x03", 2, SONDE_E_RELOCATE},		   /* int $3 */
+		{"\xf1", 1, SONDE_E_RELOCATE},			   /* int1 */
+		{"\x0f\x01\xd7", 3, SONDE_E_RELOCATE},		   /* enclu */
+		{"\x0f\x34", 2, SONDE_E_RELOCATE},		   /* sysenter */
+		{"\x66\xe9\0\0\0\0", 6, SONDE_E_RELOCATE},	   /* jmpw */
+		{"\x66\xff\xd0", 3, SONDE_E_RELOCATE},		   /* callw *%ax */
+		{"\xc5\xf8\x84\0\0\0\0", 7, SONDE_E_RELOCATE},	   /* jkzd */
+		/* a call so long that its jump would be too long */
+		{"\x65\x65\x65\x65\x65\x65\x65\x65\x65\x65\xff\x14\x24", 13, SONDE_E_RELOCATE},
+		{"\xff\xd4", 2, SONDE_E_RELOCATE},	   /* call *%rsp */
+		{"\xff\x54\x24\xf8", 4, SONDE_E_RELOCATE}, /* call *-8(%rsp) */
+		{"\x67\xff\x14\x24", 4, SONDE_E_RELOCATE}, /* call *(%esp) */
 	};
 	struct arch_code c;
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		assert_int_equal(arch_emit_detour((const uint8_t *)bad[i].bytes, bad[i].n, AT, &c),
 				 bad[i].err);
+		assert_int_equal(
+			arch_emit_detour_far((const uint8_t *)bad[i].bytes, bad[i].n, AT, &c),
+			bad[i].err);
+	}
+}
+
+/* rcx is the address behind the original system call. */
+static void syscall_names_original(void **state)
+{
+	struct arch_code c;
+	int32_t rel;
+	(void)state;
+	emit("\x0f\x05", 2, &c);
+	/* syscall; mov literal(%rip), %rcx; jmp; literal */
+	assert_int_equal(c.len, HEAD + 2 + 7 + 5 + 8);
+	assert_memory_equal(c.code + HEAD, "\x0f\x05\x48\x8b\x0d", 5);
+	memcpy(&rel, c.code + HEAD + 5, 4);
+	assert_int_equal(HEAD + 9 + rel, HEAD + 14);
+	assert_int_equal(c.fix[3].kind, WIRE_FIX_ABS64);
+	assert_int_equal(c.fix[3].target, AT + 2);
 }
 
 static void too_much_code(void **state)
@@ -125,9 +156,13 @@ static void too_much_code(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ordinary),    cmocka_unit_test(ip_relative_with_tail),
-		cmocka_unit_test(no_way_back), cmocka_unit_test(call_pushes_original_return),
-		cmocka_unit_test(refusals),    cmocka_unit_test(too_much_code),
+		cmocka_unit_test(ordinary),
+		cmocka_unit_test(ip_relative_with_tail),
+		cmocka_unit_test(no_way_back),
+		cmocka_unit_test(call_pushes_original_return),
+		cmocka_unit_test(syscall_names_original),
+		cmocka_unit_test(refusals),
+		cmocka_unit_test(too_much_code),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The detour of an instruction does what the instruction does: both run from the same random
- * states, and every register, flag, exit, data byte and stack byte must come out the same.
+ * The detour of an instruction does what the instruction does, near and far: all run from the same
+ * random states, and every register, flag, exit, data byte and stack byte must come out the same.
+ * (tests/fuzz/fuzz_relocate does so with random instructions.)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,8 +18,10 @@
 #include "cpu.h"
 
 #define SIZE 0x20000u
-#define INSN 0x100u /* the instruction, then the exits */
-#define AHEAD 0x20  /* displacement of every branch: the exit behind the next one */
+#define LOW 0x30000000ull /* where 32-bit addresses and far pointers reach it */
+#define FAR (64ull << 30) /* from there to what no rel32 reaches */
+#define INSN 0x100u	  /* the instruction, then the exits */
+#define AHEAD 0x20	  /* displacement of every branch: the exit behind the next one */
 #define DETOUR 0x4000u
 #define POINTER 0x5000u /* of the hit stub */
 #define DATA 0x8000u
@@ -30,90 +33,127 @@
 
 enum exit_id { EXIT_NEXT = 1, EXIT_TARGET = 2 };
 
+enum needs {
+	NOTHING,
+	SYSCALL,
+	FRAME,	 /* rsp leads to what iretq pops */
+	FRAME4,	 /* the same in words of 4 bytes */
+	POINTER4 /* the data begin with a far pointer */
+};
+
 struct form {
 	const char *name;
 	const char *bytes;
 	uint8_t len;
-	uint8_t rip_at;	 /* offset of a displacement that is to mean DATA; 0 = none */
-	bool is_syscall; /* rcx becomes the address behind it, the only place it shows */
+	uint8_t rip_at; /* offset of a displacement that is to mean DATA; 0 = none */
+	uint8_t needs;
 };
 
 /* rdi, rsi, r12 point into data, rbp into the stack; rcx and rbx are small; r10 and the first
  * words of data and stack hold the address of the target. */
 static const struct form forms[] = {
-	{"push rbp", "\x55", 1, 0, false},
-	{"pop rdx", "\x5a", 1, 0, false},
-	{"push rsp", "\x54", 1, 0, false},
-	{"pushfq", "\x9c", 1, 0, false},
-	{"push imm", "\x68\x78\x56\x34\x12", 5, 0, false},
-	{"push [rip]", "\xff\x35\0\0\0\0", 6, 2, false},
-	{"mov rax,rsp", "\x48\x89\xe0", 3, 0, false},
-	{"sub rsp,24", "\x48\x83\xec\x18", 4, 0, false},
-	{"add rax,rdx", "\x48\x01\xd0", 3, 0, false},
-	{"adc r8,r9", "\x4d\x11\xc8", 3, 0, false},
-	{"xor eax,eax", "\x31\xc0", 2, 0, false},
-	{"mov -8(rsp),rax", "\x48\x89\x44\x24\xf8", 5, 0, false},
-	{"mov rax,-120(rsp)", "\x48\x8b\x44\x24\x88", 5, 0, false},
-	{"leave", "\xc9", 1, 0, false},
-	{"endbr64", "\xf3\x0f\x1e\xfa", 4, 0, false},
-	{"nop5", "\x0f\x1f\x44\0\0", 5, 0, false},
-	{"movabs", "\x48\xb8\x08\x07\x06\x05\x04\x03\x02\x01", 10, 0, false},
-	{"setc al", "\x0f\x92\xc0", 3, 0, false},
-	{"imul rdx,rax,7", "\x48\x6b\xd0\x07", 4, 0, false},
-	{"rep stosb", "\xf3\xaa", 2, 0, false},
-	{"lock xadd", "\xf0\x48\x0f\xc1\x07", 5, 0, false},
-	{"mov rax,[rip]", "\x48\x8b\x05\0\0\0\0", 7, 3, false},
-	{"lea rdx,[rip]", "\x48\x8d\x15\0\0\0\0", 7, 3, false},
-	{"mov [rip],r9", "\x4c\x89\x0d\0\0\0\0", 7, 3, false},
-	{"mov [rip],imm32", "\x48\xc7\x05\0\0\0\0\x01\x02\x03\x04", 11, 3, false},
-	{"mov [rip],imm8", "\xc6\x05\0\0\0\0\x7f", 7, 2, false},
-	{"cmp [rip],imm8", "\x83\x3d\0\0\0\0\x05", 7, 2, false},
-	{"add [rip],imm32", "\x48\x81\x05\0\0\0\0\x01\x02\x03\x04", 11, 3, false},
-	{"lock inc [rip]", "\xf0\xff\x05\0\0\0\0", 7, 3, false},
-	{"imul rax,[rip],imm", "\x48\x69\x05\0\0\0\0\x11\0\0\0", 11, 3, false},
-	{"shl [rip],3", "\xc1\x25\0\0\0\0\x03", 7, 2, false},
-	{"jmp short", "\xeb\x20", 2, 0, false},
-	{"jmp near", "\xe9\x20\0\0\0", 5, 0, false},
-	{"bnd jmp near", "\xf2\xe9\x20\0\0\0", 6, 0, false},
-	{"jo", "\x70\x20", 2, 0, false},
-	{"jnc", "\x73\x20", 2, 0, false},
-	{"jz near", "\x0f\x84\x20\0\0\0", 6, 0, false},
-	{"jbe", "\x76\x20", 2, 0, false},
-	{"js near", "\x0f\x88\x20\0\0\0", 6, 0, false},
-	{"jp", "\x7a\x20", 2, 0, false},
-	{"jg near", "\x0f\x8f\x20\0\0\0", 6, 0, false},
-	{"jl hinted", "\x3e\x7c\x20", 3, 0, false},
-	{"loop", "\xe2\x20", 2, 0, false},
-	{"loope", "\xe1\x20", 2, 0, false},
-	{"loopne", "\xe0\x20", 2, 0, false},
-	{"jrcxz", "\xe3\x20", 2, 0, false},
-	{"jecxz", "\x67\xe3\x20", 3, 0, false},
-	{"addr32 loop", "\x67\xe2\x20", 3, 0, false},
-	{"jmp r10", "\x41\xff\xe2", 3, 0, false},
-	{"notrack jmp r10", "\x3e\x41\xff\xe2", 4, 0, false},
-	{"jmp [rip]", "\xff\x25\0\0\0\0", 6, 2, false},
-	{"jmp [rdi]", "\xff\x27", 2, 0, false},
-	{"jmp [rsp+8]", "\xff\x64\x24\x08", 4, 0, false},
-	{"call near", "\xe8\x20\0\0\0", 5, 0, false},
-	{"call next", "\xe8\0\0\0\0", 5, 0, false},
-	{"tls call", "\x66\x66\x48\xe8\x20\0\0\0", 8, 0, false},
-	{"call r10", "\x41\xff\xd2", 3, 0, false},
-	{"call [rip]", "\xff\x15\0\0\0\0", 6, 2, false},
-	{"addr32 call", "\x67\xe8\x20\0\0\0", 6, 0, false},
-	{"call [rdi]", "\xff\x17", 2, 0, false},
-	{"call [r12+8]", "\x41\xff\x54\x24\x08", 5, 0, false},
-	{"call [rdi+rbx*8]", "\xff\x14\xdf", 3, 0, false},
-	{"call [rsp]", "\xff\x14\x24", 3, 0, false},
-	{"call [rsp+8]", "\xff\x54\x24\x08", 4, 0, false},
-	{"call [rsp+120]", "\xff\x54\x24\x78", 4, 0, false},
-	{"call [rsp+128]", "\xff\x94\x24\x80\0\0\0", 7, 0, false},
-	{"call [rsp-16]", "\xff\x54\x24\xf0", 4, 0, false},
-	{"call [rsp+rbx*8]", "\xff\x14\xdc", 3, 0, false},
-	{"call [rbp+16]", "\xff\x55\x10", 3, 0, false},
-	{"ret", "\xc3", 1, 0, false},
-	{"repz ret", "\xf3\xc3", 2, 0, false},
-	{"ret 16", "\xc2\x10\0", 3, 0, false},
-	{"syscall", "\x0f\x05", 2, 0, true},
+	{"push rbp", "\x55", 1, 0, NOTHING},
+	{"pop rdx", "\x5a", 1, 0, NOTHING},
+	{"push rsp", "\x54", 1, 0, NOTHING},
+	{"pushfq", "\x9c", 1, 0, NOTHING},
+	{"push imm", "\x68\x78\x56\x34\x12", 5, 0, NOTHING},
+	{"push [rip]", "\xff\x35\0\0\0\0", 6, 2, NOTHING},
+	{"mov rax,rsp", "\x48\x89\xe0", 3, 0, NOTHING},
+	{"sub rsp,24", "\x48\x83\xec\x18", 4, 0, NOTHING},
+	{"add rax,rdx", "\x48\x01\xd0", 3, 0, NOTHING},
+	{"adc r8,r9", "\x4d\x11\xc8", 3, 0, NOTHING},
+	{"xor eax,eax", "\x31\xc0", 2, 0, NOTHING},
+	{"mov -8(rsp),rax", "\x48\x89\x44\x24\xf8", 5, 0, NOTHING},
+	{"mov rax,-120(rsp)", "\x48\x8b\x44\x24\x88", 5, 0, NOTHING},
+	{"leave", "\xc9", 1, 0, NOTHING},
+	{"endbr64", "\xf3\x0f\x1e\xfa", 4, 0, NOTHING},
+	{"nop5", "\x0f\x1f\x44\0\0", 5, 0, NOTHING},
+	{"movabs", "\x48\xb8\x08\x07\x06\x05\x04\x03\x02\x01", 10, 0, NOTHING},
+	{"setc al", "\x0f\x92\xc0", 3, 0, NOTHING},
+	{"imul rdx,rax,7", "\x48\x6b\xd0\x07", 4, 0, NOTHING},
+	{"rep stosb", "\xf3\xaa", 2, 0, NOTHING},
+	{"lock xadd", "\xf0\x48\x0f\xc1\x07", 5, 0, NOTHING},
+	{"mov rax,[rip]", "\x48\x8b\x05\0\0\0\0", 7, 3, NOTHING},
+	{"lea rdx,[rip]", "\x48\x8d\x15\0\0\0\0", 7, 3, NOTHING},
+	{"mov [rip],r9", "\x4c\x89\x0d\0\0\0\0", 7, 3, NOTHING},
+	{"mov [rip],imm32", "\x48\xc7\x05\0\0\0\0\x01\x02\x03\x04", 11, 3, NOTHING},
+	{"mov [rip],imm8", "\xc6\x05\0\0\0\0\x7f", 7, 2, NOTHING},
+	{"cmp [rip],imm8", "\x83\x3d\0\0\0\0\x05", 7, 2, NOTHING},
+	{"add [rip],imm32", "\x48\x81\x05\0\0\0\0\x01\x02\x03\x04", 11, 3, NOTHING},
+	{"lock inc [rip]", "\xf0\xff\x05\0\0\0\0", 7, 3, NOTHING},
+	{"imul rax,[rip],imm", "\x48\x69\x05\0\0\0\0\x11\0\0\0", 11, 3, NOTHING},
+	{"shl [rip],3", "\xc1\x25\0\0\0\0\x03", 7, 2, NOTHING},
+	{"jmp short", "\xeb\x20", 2, 0, NOTHING},
+	{"jmp near", "\xe9\x20\0\0\0", 5, 0, NOTHING},
+	{"bnd jmp near", "\xf2\xe9\x20\0\0\0", 6, 0, NOTHING},
+	{"jo", "\x70\x20", 2, 0, NOTHING},
+	{"jnc", "\x73\x20", 2, 0, NOTHING},
+	{"jz near", "\x0f\x84\x20\0\0\0", 6, 0, NOTHING},
+	{"jbe", "\x76\x20", 2, 0, NOTHING},
+	{"js near", "\x0f\x88\x20\0\0\0", 6, 0, NOTHING},
+	{"jp", "\x7a\x20", 2, 0, NOTHING},
+	{"jg near", "\x0f\x8f\x20\0\0\0", 6, 0, NOTHING},
+	{"jl hinted", "\x3e\x7c\x20", 3, 0, NOTHING},
+	{"loop", "\xe2\x20", 2, 0, NOTHING},
+	{"loope", "\xe1\x20", 2, 0, NOTHING},
+	{"loopne", "\xe0\x20", 2, 0, NOTHING},
+	{"jrcxz", "\xe3\x20", 2, 0, NOTHING},
+	{"jecxz", "\x67\xe3\x20", 3, 0, NOTHING},
+	{"addr32 loop", "\x67\xe2\x20", 3, 0, NOTHING},
+	{"jmp r10", "\x41\xff\xe2", 3, 0, NOTHING},
+	{"notrack jmp r10", "\x3e\x41\xff\xe2", 4, 0, NOTHING},
+	{"jmp [rip]", "\xff\x25\0\0\0\0", 6, 2, NOTHING},
+	{"jmp [rdi]", "\xff\x27", 2, 0, NOTHING},
+	{"jmp [rsp+8]", "\xff\x64\x24\x08", 4, 0, NOTHING},
+	{"call near", "\xe8\x20\0\0\0", 5, 0, NOTHING},
+	{"call next", "\xe8\0\0\0\0", 5, 0, NOTHING},
+	{"tls call", "\x66\x66\x48\xe8\x20\0\0\0", 8, 0, NOTHING},
+	{"call r10", "\x41\xff\xd2", 3, 0, NOTHING},
+	{"call [rip]", "\xff\x15\0\0\0\0", 6, 2, NOTHING},
+	{"addr32 call", "\x67\xe8\x20\0\0\0", 6, 0, NOTHING},
+	{"call [rdi]", "\xff\x17", 2, 0, NOTHING},
+	{"call [r12+8]", "\x41\xff\x54\x24\x08", 5, 0, NOTHING},
+	{"call [rdi+rbx*8]", "\xff\x14\xdf", 3, 0, NOTHING},
+	{"call [rsp]", "\xff\x14\x24", 3, 0, NOTHING},
+	{"call [rsp+8]", "\xff\x54\x24\x08", 4, 0, NOTHING},
+	{"call [rsp+120]", "\xff\x54\x24\x78", 4, 0, NOTHING},
+	{"call [rsp+128]", "\xff\x94\x24\x80\0\0\0", 7, 0, NOTHING},
+	{"call [rsp-16]", "\xff\x54\x24\xf0", 4, 0, NOTHING},
+	{"call [rsp+rbx*8]", "\xff\x14\xdc", 3, 0, NOTHING},
+	{"call [rbp+16]", "\xff\x55\x10", 3, 0, NOTHING},
+	{"ret", "\xc3", 1, 0, NOTHING},
+	{"repz ret", "\xf3\xc3", 2, 0, NOTHING},
+	{"ret 16", "\xc2\x10\0", 3, 0, NOTHING},
+	{"push sp-relative", "\xff\x74\x24\x10", 4, 0, NOTHING},
+	{"pop [rip]", "\x8f\x05\0\0\0\0", 6, 2, NOTHING},
+	{"pop [rsp+8]", "\x8f\x44\x24\x08", 4, 0, NOTHING},
+	{"pop rsp", "\x5c", 1, 0, NOTHING},
+	{"push word", "\x66\x50", 2, 0, NOTHING},
+	{"enter", "\xc8\x20\0\0", 4, 0, NOTHING},
+	{"rep movsq", "\xf3\x48\xa5", 3, 0, NOTHING},
+	{"addr32 rep stosb", "\x67\xf3\xaa", 3, 0, NOTHING},
+	{"lea r32,[rip]", "\x8d\x15\0\0\0\0", 6, 2, NOTHING},
+	{"lea r15,[rip]", "\x4c\x8d\x3d\0\0\0\0", 7, 3, NOTHING},
+	{"lea r16,[rip]", "\x66\x8d\x15\0\0\0\0", 7, 3, NOTHING},
+	{"mov ah,[rip]", "\x8a\x25\0\0\0\0", 6, 2, NOTHING},
+	{"mul [rip]", "\x48\xf7\x25\0\0\0\0", 7, 3, NOTHING},
+	{"cmpxchg16b [rip]", "\xf0\x48\x0f\xc7\x0d\0\0\0\0", 9, 5, NOTHING},
+	{"ignored rex.b", "\x49\x8b\x05\0\0\0\0", 7, 3, NOTHING},
+	{"gs:[rip]", "\x65\x48\x8b\x05\0\0\0\0", 8, 4, NOTHING},
+	{"eip mov", "\x67\x48\x8b\x05\0\0\0\0", 8, 4, NOTHING},
+	{"eip lea", "\x67\x48\x8d\x15\0\0\0\0", 8, 4, NOTHING},
+	{"eip lock add", "\x67\xf0\x01\x05\0\0\0\0", 8, 4, NOTHING},
+	{"eip push", "\x67\xff\x35\0\0\0\0", 7, 3, NOTHING},
+	{"eip pop", "\x67\x8f\x05\0\0\0\0", 7, 3, NOTHING},
+	{"eip jmp", "\x67\xff\x25\0\0\0\0", 7, 3, NOTHING},
+	{"eip call", "\x67\xff\x15\0\0\0\0", 7, 3, NOTHING},
+	{"nop [rip]", "\x0f\x1f\x05\0\0\0\0", 7, 3, NOTHING},
+	{"repz loopne", "\xf3\xe0\x20", 3, 0, NOTHING},
+	{"iretq", "\x48\xcf", 2, 0, FRAME},
+	{"far ret", "\x48\xcb", 2, 0, FRAME},
+	{"far ret, short", "\xcb", 1, 0, FRAME4},
+	{"far jmp", "\xff\x2f", 2, 0, POINTER4},
+	{"syscall", "\x0f\x05", 2, 0, SYSCALL},
 };
 
 struct outcome {
@@ -133,9 +173,8 @@ static uint64_t random64(void)
 	return seed;
 }
 
-static void apply_fixups(const struct arch_code *c)
+static void apply_fixups(const struct arch_code *c, uint8_t *code)
 {
-	uint8_t *code = mem + DETOUR;
 	uint64_t bias = (uint64_t)mem;
 
 	memcpy(code, c->code, c->len);
@@ -146,7 +185,7 @@ static void apply_fixups(const struct arch_code *c)
 		if (f->kind == WIRE_FIX_REL32)
 			v = bias + f->target - (at + 4 + f->tail);
 		else if (f->kind == WIRE_FIX_STUB32)
-			v = bias + POINTER - (at + 4);
+			v = (uint64_t)code + POINTER - DETOUR - (at + 4);
 		else if (f->kind == WIRE_FIX_ABS64)
 			v = bias + f->target;
 		memcpy(code + f->at, &v, f->kind == WIRE_FIX_ABS64 ? 8 : 4);
@@ -168,8 +207,28 @@ static void place(const struct form *f)
 	err = arch_emit_detour(mem + INSN, f->len, INSN, &c);
 	if (err)
 		fail_msg("%s: refused (%d)", f->name, err);
-	apply_fixups(&c);
+	apply_fixups(&c, mem + DETOUR);
 	memcpy(mem + POINTER, &(uint64_t){(uint64_t)cpu_stub}, 8);
+	err = arch_emit_detour_far(mem + INSN, f->len, INSN, &c);
+	if (err)
+		fail_msg("%s: refused far away (%d)", f->name, err);
+	apply_fixups(&c, mem + FAR + DETOUR);
+	memcpy(mem + FAR + POINTER, &(uint64_t){(uint64_t)cpu_stub}, 8);
+}
+
+/* Address, code selector, flags, rsp, stack selector: those of a program of 64 bits. */
+static void put_frame(const struct form *f, struct outcome *start, uint64_t target)
+{
+	uint64_t frame[5] = {target, 0x33, start->cpu[FLAGS] ^ 0x8d5, start->cpu[RSP] + 64, 0x2b};
+
+	for (unsigned i = 0; i < 5; i++) {
+		if (f->needs == FRAME)
+			memcpy(start->stack + HALF / 2 + 8 * i, &frame[i], 8);
+		else if (f->needs == FRAME4)
+			memcpy(start->stack + HALF / 2 + 4 * i, &frame[i], 4);
+		else if (f->needs == POINTER4 && i < 2)
+			memcpy(start->data + 4 * i, &frame[i], 4);
+	}
 }
 
 static void random_state(const struct form *f, struct outcome *start, unsigned round)
@@ -192,12 +251,13 @@ static void random_state(const struct form *f, struct outcome *start, unsigned r
 	start->cpu[R10] = target;
 	start->cpu[RBX] = round % 4;
 	start->cpu[RCX] = round % 8;
-	if (f->is_syscall)
+	if (f->needs == SYSCALL)
 		start->cpu[RAX] = 39; /* getpid */
 	start->cpu[FLAGS] = (start->cpu[FLAGS] & ARITHMETIC_FLAGS & ~0x400ull) | 0x202;
+	put_frame(f, start, target);
 }
 
-static void run_at(uint32_t entry, const struct outcome *start, struct outcome *end)
+static void run_at(uint64_t entry, const struct outcome *start, struct outcome *end)
 {
 	memcpy(mem + DATA, start->data, HALF);
 	memcpy(mem + STACK, start->stack, HALF);
@@ -218,7 +278,7 @@ static void compare(const struct form *f, const struct outcome *a, const struct 
 	size_t kept = HALF / 2 - 128;
 
 	for (unsigned i = 0; i < NCPU; i++)
-		if (a->cpu[i] != b->cpu[i] && !(f->is_syscall && i == RCX))
+		if (a->cpu[i] != b->cpu[i])
 			fail_msg("%s: register %u is %#lx, should be %#lx", f->name, i, b->cpu[i],
 				 a->cpu[i]);
 	if (a->exit != b->exit || !a->exit)
@@ -240,10 +300,12 @@ static void same_effect(void **state)
 		for (unsigned round = 0; round < ROUNDS; round++) {
 			random_state(&forms[i], &start, round);
 			run_at(INSN, &start, &plain);
-			cpu_site = 0;
-			run_at(DETOUR, &start, &moved);
-			compare(&forms[i], &plain, &moved);
-			assert_int_equal(cpu_site, SITE);
+			for (uint64_t away = 0; away <= FAR; away += FAR) {
+				cpu_site = 0;
+				run_at(away + DETOUR, &start, &moved);
+				compare(&forms[i], &plain, &moved);
+				assert_int_equal(cpu_site, SITE);
+			}
 			taken[plain.exit]++;
 		}
 	}
@@ -255,7 +317,7 @@ static void same_effect(void **state)
 static void different_effect(void **state)
 {
 	static struct outcome start, a, b;
-	const struct form inc = {"inc", "\x48\xff\xc0", 3, 0, false};
+	const struct form inc = {"inc", "\x48\xff\xc0", 3, 0, NOTHING};
 	(void)state;
 
 	place(&inc);
@@ -272,18 +334,23 @@ static void different_effect(void **state)
 	assert_true(a.cpu[RAX] != b.cpu[RAX]);
 }
 
+static void *map_at(uint64_t at)
+{
+	return mmap((void *)at, SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
 static int setup(void **state)
 {
 	(void)state;
-	mem = mmap(NULL, SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		   0);
-	return mem == MAP_FAILED ? -1 : 0;
+	mem = map_at(LOW);
+	return mem == (void *)LOW && map_at(LOW + FAR) == mem + FAR ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	return munmap(mem, SIZE);
+	return munmap(mem, SIZE) || munmap(mem + FAR, SIZE);
 }
 
 int main(void)

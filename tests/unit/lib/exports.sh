@@ -7,8 +7,9 @@ command -v nm >/dev/null || exit 77
 lib=$1
 shift
 shown=$(nm -D --defined-only "$lib" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort)
-declared=$(cat "$@" | sed -n 's/^[a-z][a-z ]*[a-z_ ]*[ *]\**\(sonde_[a-z_]*\)(.*/\1/p' |
-	grep -v '_cb$' | sort)
+declared=$(cat "$@" | sed -n '/^static/d
+	s/^[a-z][a-z0-9 ]*[a-z0-9_ ]*[ *]\**\(sonde_[a-z_]*\)(.*/\1/p
+	s/^extern .*[ *]\(sonde_[a-z_]*\) .*/\1/p' | grep -v '_cb$' | sort)
 [ -n "$declared" ] && [ "$shown" = "$declared" ] && exit 0
 printf 'declared:\n%s\nshown:\n%s\n' "$declared" "$shown" >&2
 exit 1

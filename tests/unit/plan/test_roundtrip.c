@@ -228,6 +228,25 @@ static void check_call(const struct insn *orig, const uint8_t *code, size_t n, u
 	assert_string_equal(strchr(jmp.text, ' '), strchr(orig->text, ' '));
 }
 
+/* A system call; rcx, which would be the address behind it; the way back; that address. */
+static void check_syscall(const uint8_t *code, size_t n, uint64_t addr, uint64_t next)
+{
+	struct insn mov, jmp;
+	uint64_t literal;
+
+	decode(&mov, code, n, addr);
+	assert_int_equal(mov.in.mnemonic, ZYDIS_MNEMONIC_MOV);
+	assert_int_equal(mov.op[0].reg.value, ZYDIS_REGISTER_RCX);
+	assert_int_equal(mov.op[1].mem.base, ZYDIS_REGISTER_RIP);
+	decode(&jmp, code + mov.in.length, n - mov.in.length, addr + mov.in.length);
+	assert_int_equal(jmp.in.mnemonic, ZYDIS_MNEMONIC_JMP);
+	assert_int_equal(target_of(&jmp, addr + mov.in.length), next);
+	assert_int_equal(mov.op[1].mem.disp.value, jmp.in.length);
+	assert_int_equal(mov.in.length + jmp.in.length + sizeof(literal), n);
+	memcpy(&literal, code + n - sizeof(literal), sizeof(literal));
+	assert_int_equal(literal, next);
+}
+
 /*
  * The displaced instruction at @vaddr + @off of site @i, as it stands at @at of the detour. Returns
  * where the next one begins; 0 if nothing more can be said of this detour: what a call became ends
@@ -253,7 +272,12 @@ static size_t check_moved(const struct world *w, size_t i, size_t off, const uin
 	decode(&moved, code + at, n - at, detour_of(i) + at);
 	if (strcmp(orig->text, moved.text))
 		fail_msg("%#lx: \"%s\" became \"%s\"", vaddr, orig->text, moved.text);
-	return at + moved.in.length;
+	at += moved.in.length;
+	if (orig->in.mnemonic == ZYDIS_MNEMONIC_SYSCALL) {
+		check_syscall(code + at, n - at, detour_of(i) + at, BIAS + vaddr + orig->in.length);
+		return 0;
+	}
+	return at;
 }
 
 static void check_detour(const struct world *w, size_t i)
