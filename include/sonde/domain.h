@@ -36,17 +36,18 @@
  * are queued in the child, too (those that were just then being run by another thread never run
  * there: what they would free stays allocated). A section that the forking thread is in goes on
  * in the child. A child made by the bare system call (clone without CLONE_VM) may use all but a
- * section that was open across it: that one is over there. vfork(): the child is counted as the
- * thread it suspends; if it dies inside a section, sonde_domain_unwind() repairs the parent. A
- * thread that shares another's thread-local storage while both run (clone with CLONE_VM without
- * CLONE_SETTLS) must not enter sections.
+ * section that was open across it: that one is over there. vfork(): the child may enter sections
+ * and wait, its polls push nothing on; it is counted as the thread it suspends; if it dies inside a
+ * section, sonde_domain_unwind() repairs the parent. A thread that shares another's thread-local
+ * storage while both run (clone with CLONE_VM without CLONE_SETTLS) must not enter sections.
  *
  * Unloading. A library that queues callbacks calls sonde_domain_barrier() before it is unloaded,
  * and leaves no thread inside a section. libsonde itself is never unloaded (dlclose does nothing).
  *
  * Limits. SONDE_DOMAINS_MAX domains at a time in a process; 65 536 threads with a record (from the
  * 65 537th on that are alive at once, sections count in a word that such threads share: slower,
- * still right); 2^48 grace periods. Linux 4.14 or later.
+ * still right, but one that dies inside keeps the domain's grace periods from ending); 2^48 grace
+ * periods. Linux 4.14 or later.
  *
  * Semantics follow SRCU and polled grace periods of the Linux kernel (Documentation/RCU) and
  * liburcu's call_rcu; the text is doc/DECISIONS.md, "Grace periods", with the reasons for one of
@@ -97,7 +98,7 @@ int sonde_domain_create(struct sonde_domain **out, const struct sonde_domain_opt
 /*
  * Wait for a grace period, run what is queued, give the domain back. Nobody may use it afterwards.
  * 0; -EDEADLK (the calling thread is inside a section of it); -EBUSY (its worker is running: stop
- * it first); the errors of sonde_domain_wait().
+ * it first); the errors of sonde_domain_barrier().
  */
 int sonde_domain_destroy(struct sonde_domain *d);
 
@@ -166,7 +167,8 @@ void sonde_domain_call(struct sonde_domain *d, struct sonde_deferred *node,
  * thread is at it. */
 size_t sonde_domain_run(struct sonde_domain *d);
 
-/* Wait until all that was queued before the call has run. Errors as sonde_domain_synchronize(). */
+/* Wait until all that was queued before the call has run. Errors as sonde_domain_synchronize(); and
+ * -EBUSY in a vfork child, which runs no callbacks. */
 int sonde_domain_barrier(struct sonde_domain *d);
 
 /*

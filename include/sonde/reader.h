@@ -51,9 +51,15 @@ struct sonde_domain {
  * always where readers must fence. */
 extern __thread struct sonde_reader *sonde_reader_self __attribute__((tls_model("initial-exec")));
 
-/* All that is not the common case. noplt: never resolved lazily, which would take locks. */
-void sonde_reader_enter(const struct sonde_domain *d) __attribute__((noplt));
-void sonde_reader_leave(const struct sonde_domain *d) __attribute__((noplt));
+/* All that is not the common case. noplt: never resolved lazily, which would take locks. (clang has
+ * the option -fno-plt only.) */
+#ifdef __clang__
+#define SONDE_READER_NOPLT
+#else
+#define SONDE_READER_NOPLT __attribute__((noplt))
+#endif
+void sonde_reader_enter(const struct sonde_domain *d) SONDE_READER_NOPLT;
+void sonde_reader_leave(const struct sonde_domain *d) SONDE_READER_NOPLT;
 
 #ifndef SONDE_READER_POINT
 #define SONDE_READER_POINT(name) /* tests stop a thread here */

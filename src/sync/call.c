@@ -11,10 +11,11 @@
  * head: one of the two sees the other, no callback is left to a worker that sleeps. The same for
  *       `first` and the unlocking, for callbacks that a run took but left. Taking the list is an
  *       exchange, acquire: pairs with the push.
- *   H   run lock: CAS acquire, fetch_sub seq_cst; `first`, `last`, `busy` change under it only
+ *   H   run lock: CAS acquire, store seq_cst; `first`, `last`, `busy` change under it only
  *
- * A forked child finds the lock free, as all locks. If it was taken in the parent, `busy` tells:
- * what its holder had in hand may be half linked or half run, and is let go.
+ * A forked child finds the lock free, as all locks; so does who tries the lock of a thread that
+ * died in a callback. The callback is let go. If the list was being changed, `busy` tells: it is
+ * let go as well, for it may be half linked.
  *
  * Context: call signal-safe; run, barrier: any thread, as far as the callbacks are; no libc.
  */
@@ -48,7 +49,20 @@ void sonde_domain_call(struct sonde_domain *handle, struct sonde_deferred *node,
 		node->next = head;
 		race_point("call: before push");
 	} while (!cas_seq_cst(&q->head, &head, node)); /* G */
+	race_point("call: before wake");
 	wake_worker(q);
+}
+
+static void change_begin(struct sync_queue *q)
+{
+	store_relaxed(&q->busy, true);
+	signal_barrier();
+}
+
+static void change_end(struct sync_queue *q)
+{
+	signal_barrier();
+	store_relaxed(&q->busy, false);
 }
 
 /* All that was pushed, behind what waits already. */
@@ -74,9 +88,11 @@ static size_t run_elapsed(struct sonde_domain *handle, struct sync_queue *q)
 	size_t n = 0;
 
 	while ((node = q->first) != NULL && sonde_domain_poll(handle, node->cookie)) {
+		change_begin(q);
 		store_relaxed(&q->first, node->next);
 		if (!node->next)
 			q->last = &q->first;
+		change_end(q);
 		node->run(node);
 		n++;
 	}
@@ -86,21 +102,26 @@ static size_t run_elapsed(struct sonde_domain *handle, struct sync_queue *q)
 static bool run_try(struct sonde_domain *handle, size_t *n)
 {
 	struct sync_queue *q = &sync_domain(handle)->queue;
-	uint32_t *lock = &sync_lane(handle)->run_lock, none = 0;
+	uint64_t *lock = &sync_lane(handle)->run_lock;
+	bool left;
 
-	if (!cas_acq_rel(lock, &none, 1u)) /* H */
+	if (!sync_try_lock(lock)) /* H */
 		return false;
 	if (q->busy) {
 		q->first = NULL;
 		q->last = &q->first;
 	}
-	q->busy = true;
+	change_begin(q);
 	take_list(q);
+	race_point("run: taken");
+	change_end(q);
 	*n = run_elapsed(handle, q);
-	q->busy = false;
-	none = q->first != NULL;
-	fetch_sub_seq_cst(lock, 1u); /* H */
-	if (none)
+	left = q->first != NULL;
+	race_point("run: before unlock");
+	/* not subtracted: a callback may have forked, and this be the child, where locks are free
+	 */
+	store_seq_cst(lock, (uint64_t)0); /* H */
+	if (left)
 		wake_worker(q);
 	return true;
 }
@@ -118,7 +139,7 @@ size_t sonde_domain_run(struct sonde_domain *handle)
 int sonde_domain_barrier(struct sonde_domain *handle)
 {
 	struct timespec ts = {.tv_nsec = BUSY_NS};
-	int err = sonde_domain_synchronize(handle);
+	int err = sync_is_guest() ? -EBUSY : sonde_domain_synchronize(handle);
 	size_t n;
 
 	while (!err && !run_try(handle, &n))
@@ -131,9 +152,11 @@ void sync_worker_sleep(struct sonde_domain *handle, const uint32_t *stop)
 	struct sync_queue *q = &sync_domain(handle)->queue;
 
 	for (;;) {
-		store_seq_cst(&q->sleeping, 1u);					     /* G */
+		store_seq_cst(&q->sleeping, 1u); /* G */
+		race_point("worker: before check");
 		if (load_seq_cst(&q->head) || load_seq_cst(&q->first) || load_seq_cst(stop)) /* G */
 			break;
+		race_point("worker: before sleep");
 		sys4(SYS_futex, &q->sleeping, FUTEX_WAIT_PRIVATE, 1, NULL);
 	}
 	store_relaxed(&q->sleeping, 0u);

@@ -52,8 +52,13 @@ int sync_domain_create(struct sonde_domain **out, const struct sonde_domain_opti
 
 int sync_domain_destroy(struct sonde_domain *handle)
 {
-	int err = sonde_domain_barrier(handle);
+	struct sync_queue *q = &sync_domain(handle)->queue;
+	int err;
 
+	do {
+		err = sonde_domain_barrier(handle);
+		/* callbacks may have queued others */
+	} while (!err && (load_acquire(&q->head) || load_acquire(&q->first)));
 	if (!err)
 		store_release(&sync_domain(handle)->state, SYNC_DOMAIN_FREE);
 	return err;
@@ -64,7 +69,7 @@ unsigned int sonde_domain_depth(const struct sonde_domain *d)
 	const struct sonde_reader *self = sync_self();
 
 	if (!self)
-		return sync_inside(d);
+		return sync_strange_depth(d);
 	return (unsigned int)(load_relaxed(&self->word[d->index]) & SONDE_READER_DEPTH);
 }
 

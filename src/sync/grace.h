@@ -118,16 +118,17 @@ struct grace_ops {
  * that has begun before @cookie was taken is finished first: it must not be given up for a younger
  * one each time somebody asks with a younger cookie, or it would never end.
  * Whoever finds the lock taken leaves the work to its holder: another thread, or the one that this
- * signal handler has interrupted.
+ * signal handler has interrupted. @self: not 0, says who holds it.
  */
-static inline bool grace_poll(struct grace_poll *p, sonde_word *lock, sonde_word *numbers,
-			      uint64_t cookie, const struct grace_ops *ops, void *arg)
+static inline bool grace_poll(struct grace_poll *p, sonde_word *lock, uint64_t self,
+			      sonde_word *numbers, uint64_t cookie, const struct grace_ops *ops,
+			      void *arg)
 {
 	uint64_t n, none = 0;
 
 	if (grace_elapsed(&p->done, cookie))
 		return true;
-	if (!cas_acq_rel(lock, &none, (uint64_t)1)) /* F */
+	if (!cas_acq_rel(lock, &none, self)) /* F */
 		return false;
 	for (int i = 0; i < 2 && !grace_elapsed(&p->done, cookie); i++) {
 		n = load_relaxed(&p->number);

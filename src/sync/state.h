@@ -19,15 +19,18 @@
 #define SYNC_SLOTS_MAX 65536u
 #define SYNC_SLOTS_MIN 1024u
 
-/* owner of a slot: the thread's id, or */
-#define SLOT_NEVER 0	   /* not used in this process */
-#define SLOT_FREE (-1)	   /* was used */
-#define SLOT_CLEANING (-2) /* its thread is dead, a writer is clearing it */
+/* owner of a slot, low half: the thread's id, or one of these. High half: how often it changed
+ * hands, so that who takes it from a dead thread does not take it from a later, living one of the
+ * same id. */
+#define SLOT_NEVER 0   /* not used in this process */
+#define SLOT_FREE (-1) /* was used */
+/* its thread is dead, the thread @tid is clearing it */
+#define SLOT_CLEANING(tid) (-2 - (tid))
 
 /* A thread's record. */
 struct sync_slot {
-	int32_t owner;	/* D, src/sync/slot.c */
-	uint64_t since; /* CLOCK_BOOTTIME, ns: when the owner claimed it */
+	uint64_t owner; /* D, src/sync/slot.c */
+	uint64_t since; /* CLOCK_BOOTTIME, ns: when the owner claimed it; 0: it is just doing so */
 	_Alignas(SYNC_LINE) struct sonde_reader reader;
 };
 
@@ -42,7 +45,7 @@ struct sync_note {
 /* A domain's part of the arena. */
 struct sync_lane {
 	_Alignas(SYNC_LINE) sonde_word poll_lock;
-	uint32_t run_lock;
+	uint64_t run_lock;
 	bool met_strangers; /* under the poll lock: some were inside */
 	uint64_t strangers; /* sections that threads without a record are in */
 };
@@ -53,6 +56,7 @@ struct sync_arena {
 	struct sync_slot *slot;	    /* nslots */
 	struct sync_note *note;	    /* nslots for each domain */
 	_Alignas(4096) int32_t pid; /* the process these threads are of; 0: not asked yet */
+	uint32_t fork_lock;	    /* who holds it may use sync_rt.fork_* */
 	struct sync_lane lane[SONDE_DOMAINS_MAX];
 };
 
@@ -62,7 +66,8 @@ enum sync_domain_state { SYNC_DOMAIN_FREE, SYNC_DOMAIN_BUILDING, SYNC_DOMAIN_LIV
 struct sync_queue {
 	struct sonde_deferred *head;	      /* G */
 	struct sonde_deferred *first, **last; /* H */
-	bool busy; /* H; the lock's holder is at work. Set while nobody holds it: lost in a fork */
+	bool busy; /* H; the list is being changed. Set when the lock is taken: its holder is lost
+		    */
 	uint32_t sleeping; /* G; the worker waits for a push; a futex */
 };
 
@@ -84,6 +89,8 @@ struct sync_runtime {
 	_Alignas(SYNC_LINE) uint32_t nused; /* slots handed out, ever */
 	uint32_t cursor;		    /* where the search for dead owners goes on */
 	_Alignas(SYNC_LINE) struct sync_domain domain[SONDE_DOMAINS_MAX];
+	uint32_t nlocked;			/* locks taken, ever */
+	uint32_t fork_nused;			/* nused before the last fork() */
 	const struct sonde_reader *fork_reader; /* whose words these are, across a fork() */
 	uint64_t fork_word[SONDE_DOMAINS_MAX];
 };
@@ -108,6 +115,11 @@ static inline uint32_t sync_slots_used(void)
 	return n < sync_rt.arena->nslots ? n : sync_rt.arena->nslots;
 }
 
+static inline int32_t sync_owner(uint64_t owner)
+{
+	return (int32_t)(uint32_t)owner;
+}
+
 static inline struct sync_note *sync_note(const struct sonde_domain *d, uint32_t at)
 {
 	return &sync_rt.arena->note[(size_t)d->index * sync_rt.arena->nslots + at];
@@ -116,7 +128,18 @@ static inline struct sync_note *sync_note(const struct sonde_domain *d, uint32_t
 /* slot.c */
 int sync_slots_init(void);
 bool sync_slot_clean(struct sync_slot *slot, uint64_t waited);
-bool sync_is_stranger(void);
+/*
+ * Locks that are only ever tried; they hold the holder's id, and a number of its own for each time
+ * it is taken. One that a dead thread holds is given back by a try that finds it so, and fails like
+ * any other.
+ */
+uint64_t sync_lock_name(void);
+bool sync_try_lock(uint64_t *lock);
+void sync_lost_lock(uint64_t *lock);
+/* In a vfork child: its id means nothing to the threads of the process whose memory this is. */
+bool sync_is_guest(void);
+/* How many sections of @d the calling thread is in without a record. */
+uint32_t sync_strange_depth(const struct sonde_domain *d);
 /* The process that the records' owners are threads of. Another than the caller's own in a vfork
  * child, which runs on its parent's memory. */
 int32_t sync_pid(void);

@@ -8,6 +8,8 @@
 #define SONDE_SYNC_SYNC_H
 
 #include "sonde/domain.h"
+#include "sync/code.h"
+#include "sync/table.h"
 
 /* sonde_domain_create() and _destroy() but for what needs libc (src/lib). */
 int sync_domain_create(struct sonde_domain **out, const struct sonde_domain_options *options);

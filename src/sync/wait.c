@@ -36,7 +36,7 @@ uint64_t sync_clock(int clock)
 static int fence(void)
 {
 	if (sync_rt.fences) {
-		fence_seq_cst(&sync_rt.fences);
+		fence_seq_cst(&sync_rt.numbers);
 		return 0;
 	}
 	return (int)sys3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
@@ -48,7 +48,7 @@ bool sync_inside(const struct sonde_domain *d)
 
 	if (self)
 		return load_relaxed(&self->word[d->index]) & SONDE_READER_DEPTH;
-	return sync_is_stranger() && load_relaxed(&sync_lane(d)->strangers);
+	return sync_strange_depth(d) != 0;
 }
 
 static sonde_word *word_of(const struct sonde_domain *d, uint32_t at)
@@ -69,12 +69,21 @@ static uint64_t inside_ns(const struct sonde_domain *d, uint32_t at, uint64_t wo
 	return 0;
 }
 
+/* A thread that has come through a bare fork inherits its record without its name: it was the only
+ * one, so it has the name of the process. */
+static int32_t tid_of(uint32_t at)
+{
+	int32_t owner = sync_owner(load_relaxed(&sync_rt.arena->slot[at].owner));
+
+	return owner == SLOT_NEVER ? sync_pid() : owner > 0 ? owner : 0;
+}
+
 static struct sonde_reader_info describe(const struct sonde_domain *d, uint32_t at, uint64_t word)
 {
 	return (struct sonde_reader_info){
 		.domain = d,
 		.domain_name = sync_domain(d)->name,
-		.tid = load_relaxed(&sync_rt.arena->slot[at].owner),
+		.tid = tid_of(at),
 		.depth = (uint32_t)(word & SONDE_READER_DEPTH),
 		.ns = inside_ns(d, at, word),
 	};
@@ -155,8 +164,11 @@ static int wait_reader(struct wait *w, const struct met *met)
 	bool told = false;
 
 	while (!grace_left(word, met->word)) {
-		if (pause_a_while(w, &round, &waited))
-			return -ETIMEDOUT;
+		if (pause_a_while(w, &round, &waited)) {
+			/* look however short the wait was: others like it may follow for ever */
+			sync_slot_clean(slot, inside_ns(met->d, met->at, met->word));
+			return grace_left(word, met->word) ? 0 : -ETIMEDOUT;
+		}
 		if (waited < looked + DEAD_AFTER)
 			continue;
 		looked = waited;
@@ -262,6 +274,7 @@ int sonde_domains_wait(struct sonde_domain *const *d, size_t n, uint64_t cookie,
 		err = wait_readers(&w);
 	for (size_t i = 0; i < n && !err; i++)
 		err = wait_strangers(&w, d[i]);
+	race_point("wait: before finish");
 	for (size_t i = 0; i < n && !err; i++)
 		grace_finish(&sync_domain(d[i])->poll.done, number); /* E1 */
 	return err;
@@ -335,8 +348,17 @@ bool sonde_domain_poll(struct sonde_domain *d, uint64_t cookie)
 {
 	static const struct grace_ops ops = {poll_begin, poll_over};
 
-	return grace_poll(&sync_domain(d)->poll, &sync_lane(d)->poll_lock, &sync_rt.numbers, cookie,
-			  &ops, d);
+	sonde_word *lock = &sync_lane(d)->poll_lock;
+
+	if (grace_elapsed(&sync_domain(d)->poll.done, cookie))
+		return true;
+	if (sync_is_guest())
+		return false;
+	if (grace_poll(&sync_domain(d)->poll, lock, sync_lock_name(), &sync_rt.numbers, cookie,
+		       &ops, d))
+		return true;
+	sync_lost_lock(lock);
+	return false;
 }
 
 size_t sonde_domain_readers(struct sonde_domain *d, struct sonde_reader_info *out, size_t max)
