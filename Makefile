@@ -6,7 +6,9 @@ DESTDIR ?=
 BUILD := build
 NINJA := ninja -C $(BUILD) --quiet
 
-.PHONY: all test bench lint install clean
+TORTURE_SECONDS ?= 3600
+
+.PHONY: all test torture bench bench-deps lint install clean
 
 # Hard links, because the tool looks for its agent beside itself.
 all: $(BUILD)/build.ninja
@@ -22,8 +24,19 @@ $(BUILD)/build.ninja:
 test: all
 	scripts/test
 
+# Grace-period domains, an hour for each of the three builds.
+torture: all
+	@for kind in plain tsan asan; do \
+		$(BUILD)/tests/stress/domains_$$kind 16 $(TORTURE_SECONDS) || exit 1; \
+	done
+
 bench: all
 	@$(NINJA) bench
+
+# What Sonde is compared with, where it is installed. An existing build must look again.
+bench-deps:
+	./run bench-deps
+	@if [ -e $(BUILD)/build.ninja ]; then meson setup --reconfigure $(BUILD) >/dev/null; fi
 
 lint: all
 	scripts/lint
