@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The victim of bench/run: bench_entry FUNCTION CALLS FILE times its own loop of calls and
+ * The victim of bench/entry.sh: bench_entry FUNCTION CALLS FILE times its own loop of calls and
  * writes nanoseconds per call to FILE.
  */
 #include <stdio.h>
