@@ -33,6 +33,9 @@ enum sonde_err {
 	SONDE_E_PROTECT = -4020,       /* the kernel refused to make the code writable */
 	SONDE_E_UNSAFE = -4021,	       /* a function that must never be probed */
 	SONDE_E_OVERLAP = -4022,       /* another probe needs the same bytes for its jump */
+	SONDE_E_TRAPS = -4023,	       /* only a place where threads can trap, and they must not */
+	SONDE_E_INDIRECT = -4024,      /* a jump of the function may lead anywhere */
+	SONDE_E_SHARED = -4025,	       /* its code goes on in another function's */
 };
 
 /*

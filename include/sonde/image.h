@@ -81,7 +81,8 @@ struct sonde_site {
 	const char *func;     /* symbol that best names vaddr, NULL = none; lives with the image */
 	const char *class_name; /* how the jump fits: "S0", "S1", "S2", "W"; "none" = refused */
 	uint32_t insn_len;	/* bytes of code that the probe displaces; 0 = refused */
-	uint32_t changed;	/* bytes at vaddr that a placed probe may change; 0 = refused */
+	uint32_t changed;	/* bytes at jump that a placed probe may change; 0 = refused */
+	uint64_t jump; /* where the jump stands: vaddr, or an instruction before it; 0 = refused */
 };
 
 /*
@@ -96,8 +97,12 @@ struct sonde_site {
  *   S0  the instruction has room for a jump of five bytes
  *   S1  a jump whose last bytes are the code that stands there; needs certain addresses free
  *   S2  a jump of two bytes into unreachable padding close by, where the long one stands
- *   W   a jump over several instructions at a function's entry; only while the loader maps the
- *       image, before anybody can be in the middle of them
+ *   W   a jump over several instructions, if nothing leads between them; only while the loader maps
+ *       the image, before anybody can be in the middle of them
+ *
+ * Where the instruction itself has no room, the jump may stand at one before it (site.jump), if
+ * nothing leads between: it then executes what stands between as well. A thread that is just there
+ * when the probe is placed makes no hit.
  *
  * 0, or SONDE_E_STRIPPED, SONDE_E_NO_SYMBOL (also: an IFUNC whose implementation the loader does
  * not tell), SONDE_E_NOT_BOUNDARY (also: @offset is behind the function's end), SONDE_E_NOT_CODE,

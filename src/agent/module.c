@@ -98,7 +98,7 @@ static uint32_t install(uint32_t module, uint64_t bias)
 		const struct wire_site *ws =
 			wire_elem(s, sites, const struct wire_site, m->site_off + i);
 
-		hit_rt.site_addr[m->site_off + i] = bias + ws->vaddr;
+		hit_rt.site_addr[m->site_off + i] = bias + ws->vaddr + ws->hit_at;
 	}
 	n = text_install(&job);
 	if (n >= 0)

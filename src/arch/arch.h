@@ -70,8 +70,8 @@ struct arch_code {
  */
 int arch_decode(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_insn *out);
 /*
- * The same for sweeps, faster: length, branch targets, and the kinds that leave the straight line;
- * all others may be called ARCH_ORDINARY, and the other fields are left out.
+ * The same for sweeps, faster: length, what branches and operands mean, and the kinds that leave
+ * the straight line; all others may be called ARCH_ORDINARY, and the other fields are left out.
  */
 int arch_step(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_insn *out);
 

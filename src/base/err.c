@@ -41,6 +41,9 @@ static const struct err_word words[] = {
 	WORD(PROTECT, "the kernel refused to make the code writable"),
 	WORD(UNSAFE, "this function must never be probed"),
 	WORD(OVERLAP, "another probe stands so near that both jumps would need the same bytes"),
+	WORD(TRAPS, "it would need a trap, which threads of the program may not survive"),
+	WORD(INDIRECT, "the function has an indirect jump that may lead anywhere"),
+	WORD(SHARED, "the function's code goes on in another function's"),
 };
 
 static const struct err_word *word_of(int err)

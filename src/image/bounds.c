@@ -3,7 +3,6 @@
  * Where functions begin and end: .eh_frame knows nearly all, stripped or not; sized symbols add
  * the rest (hand-written assembly without unwind information).
  */
-#include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -35,54 +34,9 @@ static int bound_add(struct bounds *b, const struct image *img, uint64_t start, 
 	return 0;
 }
 
-/* A pointer as .eh_frame encodes it, at @at of a section that lies at @vaddr. */
-static bool read_encoded(const uint8_t *data, size_t size, size_t *at, uint64_t vaddr, uint8_t enc,
-			 uint64_t *out)
-{
-	static const uint8_t width[16] = {8, 0, 2, 4, 8, 0, 0, 0, 0, 0, 2, 4, 8};
-	uint8_t w = width[enc & 0xf];
-	uint64_t v = 0, pc = vaddr + *at;
-
-	if (enc == DW_EH_PE_omit || !w || *at > size || size - *at < w)
-		return false;
-	memcpy(&v, data + *at, w);
-	if (enc & 0x8 && w < 8)
-		v = (uint64_t)((int64_t)(v << (64 - 8 * w)) >> (64 - 8 * w));
-	*at += w;
-	if ((enc & 0x70) == DW_EH_PE_pcrel)
-		v += pc;
-	else if (enc & 0xf0)
-		return false;
-	*out = v;
-	return true;
-}
-
-/* The encoding of addresses in FDEs of @cie ('R' of its augmentation). */
-static uint8_t fde_encoding(const Dwarf_CIE *cie)
-{
-	const uint8_t *p = cie->augmentation_data;
-	const uint8_t *end = p ? p + cie->augmentation_data_size : NULL;
-
-	if (!cie->augmentation || cie->augmentation[0] != 'z')
-		return DW_EH_PE_absptr;
-	for (const char *a = cie->augmentation + 1; *a && p < end; a++) {
-		static const uint8_t width[16] = {8, 0, 2, 4, 8, 0, 0, 0, 0, 0, 2, 4, 8};
-
-		if (*a == 'R')
-			return *p;
-		if (*a == 'L')
-			p++;
-		else if (*a == 'P')
-			p += 1 + width[*p & 0xf];
-		else if (*a != 'S' && *a != 'B')
-			break;
-	}
-	return DW_EH_PE_absptr;
-}
-
 struct cie_cache {
 	uint64_t off;
-	uint8_t enc;
+	struct image_cie cie;
 	bool known;
 };
 
@@ -94,8 +48,8 @@ static int read_eh_frame(struct bounds *b, const struct image *img, const GElf_E
 	Dwarf_CFI_Entry e, c;
 
 	while (dwarf_next_cfi(eh->e_ident, data, true, off, &next, &e) == 0) {
+		struct image_cursor at = {data->d_buf, data->d_size, 0, vaddr};
 		uint64_t start, size;
-		size_t at;
 
 		off = next;
 		if (dwarf_cfi_cie_p(&e))
@@ -107,11 +61,11 @@ static int read_eh_frame(struct bounds *b, const struct image *img, const GElf_E
 					   &c) ||
 			    !dwarf_cfi_cie_p(&c))
 				continue;
-			last = (struct cie_cache){e.fde.CIE_pointer, fde_encoding(&c.cie), true};
+			last = (struct cie_cache){e.fde.CIE_pointer, image_read_cie(&c.cie), true};
 		}
-		at = (size_t)(e.fde.start - (const uint8_t *)data->d_buf);
-		if (!read_encoded(data->d_buf, data->d_size, &at, vaddr, last.enc, &start) ||
-		    !read_encoded(data->d_buf, data->d_size, &at, vaddr, last.enc & 0xf, &size))
+		at.at = (size_t)(e.fde.start - at.data);
+		if (!image_read_encoded(&at, last.cie.fde, &start) ||
+		    !image_read_encoded(&at, last.cie.fde & 0xf, &size))
 			continue;
 		if (bound_add(b, img, start, size))
 			return -ENOMEM;

@@ -65,6 +65,19 @@ const struct image_func *image_symbolize(const struct image *img, uint64_t vaddr
 /* File offset of @vaddr (kernel uprobes want it), (uint64_t)-1 if not file-backed. */
 uint64_t image_file_offset(const struct image *img, uint64_t vaddr);
 
+/* What the image's tables say of its code. */
+enum image_ref {
+	IMAGE_REF_LANDING, /* a throw may land there */
+	IMAGE_REF_POINTER, /* something in the image's data points there */
+	IMAGE_REF_PART,	   /* code that begins there goes on with a frame made elsewhere: it is no
+			      function, but a part of one that the compiler laid apart */
+};
+
+typedef void image_ref_cb(void *arg, enum image_ref kind, uint64_t vaddr);
+
+/* Call @cb for every such address in executable segments; in no order, some more than once. */
+void image_each_ref(const struct image *img, image_ref_cb *cb, void *arg);
+
 /*
  * Where a probe's binary name leads: a path with a slash as it is; else a program on PATH; else a
  * library ("libc", "libssl.so.3", "ssl") as the dynamic loader would find it for @program (may be

@@ -5,6 +5,7 @@
 #ifndef SONDE_IMAGE_INTERNAL_H
 #define SONDE_IMAGE_INTERNAL_H
 
+#include <elfutils/libdw.h>
 #include <gelf.h>
 
 #include "image/image.h"
@@ -28,6 +29,25 @@ int image_open_headers(const char *path, struct image **out);
 /* symbols.c: fill img->func. 0 or -ENOMEM. */
 int image_read_symbols(struct image *img);
 void image_free_symbols(struct image *img);
+/* encoded.c: the bytes of an unwind table, read forward; they lie at @vaddr */
+struct image_cursor {
+	const uint8_t *data;
+	size_t size, at;
+	uint64_t vaddr;
+};
+
+/* false at the end of the bytes, or for an encoding that leads to no code */
+bool image_read_leb(struct image_cursor *c, uint64_t *out);
+bool image_read_encoded(struct image_cursor *c, uint8_t enc, uint64_t *out);
+
+/* Encodings that a CIE gives its FDEs. */
+struct image_cie {
+	uint8_t fde, lsda;
+	bool has_data; /* a length and augmentation data stand in each FDE */
+};
+
+struct image_cie image_read_cie(const Dwarf_CIE *cie);
+
 /* bounds.c: fill img->bound. 0 or -ENOMEM. */
 int image_read_bounds(struct image *img);
 

@@ -53,15 +53,15 @@ int sonde_site_plan_addr(const struct sonde_image *handle, uint64_t vaddr, struc
 	err = plan_open(handle->img, &plan);
 	if (err)
 		goto out;
-	err = plan_site(plan, vaddr, &planned);
-	if (err == SONDE_E_TOO_SHORT && plan_window(plan, vaddr, NULL, &planned) == 0)
-		err = 0;
+	err = plan_site_in(plan, vaddr, PLAN_ONE_STORE | PLAN_CLASS(WIRE_CLASS_W) | PLAN_EARLY,
+			   &planned);
 	plan_close(plan);
 	if (err)
 		goto out;
 	site.class_name = plan_class_name(planned.site.class);
 	site.insn_len = planned.site.insn_len;
 	site.changed = planned.site.ncut;
+	site.jump = planned.site.vaddr;
 out:
 	hand_out(info, &site);
 	return err;

@@ -41,6 +41,48 @@ static int reserve(struct sweep *s, uint64_t size)
 	return 0;
 }
 
+static int add(struct sweep_list *l, uint64_t vaddr)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 16;
+		uint64_t *mem = realloc(l->vaddr, cap * sizeof(*mem));
+
+		if (!mem)
+			return -ENOMEM;
+		l->vaddr = mem;
+		l->cap = cap;
+	}
+	l->vaddr[l->n++] = vaddr;
+	return 0;
+}
+
+static int note_target(struct sweep *s, const struct image *img, const struct arch_insn *in)
+{
+	const struct image_range *r = &s->range;
+	bool is_jump = in->kind == ARCH_JMP || in->kind == ARCH_JCC || in->kind == ARCH_LOOP;
+
+	if (in->target >= img->span.start && in->target < img->span.end) {
+		if (s->outer)
+			set_bit(s->outer, in->target - img->span.start);
+		if (s->called && !is_jump)
+			set_bit(s->called, in->target - img->span.start);
+	}
+	if (in->target >= r->start && in->target < r->end) {
+		if (in->kind != ARCH_ORDINARY)
+			set_bit(s->target, in->target - r->start);
+		return 0;
+	}
+	return is_jump ? add(in->kind == ARCH_JMP ? &s->jumps : &s->jumps_if, in->target) : 0;
+}
+
+static int note(struct sweep *s, const struct image *img, uint64_t at, const struct arch_insn *in)
+{
+	set_bit(s->boundary, at - s->range.start);
+	if (in->kind == ARCH_JMP_IND)
+		return add(&s->indirect, at);
+	return in->has_target ? note_target(s, img, in) : 0;
+}
+
 int sweep_function(struct sweep *s, const struct image *img, struct image_range range)
 {
 	uint8_t code[WINDOW + ARCH_INSN_MAX];
@@ -48,11 +90,10 @@ int sweep_function(struct sweep *s, const struct image *img, struct image_range 
 	size_t have = 0;
 	int err = reserve(s, range.end - range.start);
 
-	if (err)
-		return err;
 	s->range = range;
-	s->tail_ends = false;
-	while (at < range.end) {
+	s->tail_ends = s->tail_calls = false;
+	s->indirect.n = s->jumps.n = s->jumps_if.n = 0;
+	while (!err && at < range.end) {
 		struct arch_insn in;
 		size_t left;
 
@@ -65,24 +106,23 @@ int sweep_function(struct sweep *s, const struct image *img, struct image_range 
 			left = range.end - at;
 		if (!left || arch_step(code + (at - base), left, at, &in))
 			break;
-		set_bit(s->boundary, at - range.start);
-		if (in.has_target && in.kind != ARCH_ORDINARY) {
-			if (in.target >= range.start && in.target < range.end)
-				set_bit(s->target, in.target - range.start);
-			if (s->outer && in.target >= img->span.start && in.target < img->span.end)
-				set_bit(s->outer, in.target - img->span.start);
-		}
+		err = note(s, img, at, &in);
 		at += in.len;
 		s->tail_ends = at == range.end && !arch_falls_through(in.kind);
+		s->tail_calls =
+			at == range.end && (in.kind == ARCH_CALL || in.kind == ARCH_CALL_IND);
 	}
 	s->decoded = at;
-	return 0;
+	return err;
 }
 
 void sweep_free(struct sweep *s)
 {
 	free(s->boundary);
 	free(s->target);
+	free(s->indirect.vaddr);
+	free(s->jumps.vaddr);
+	free(s->jumps_if.vaddr);
 	*s = (struct sweep){0};
 }
 
@@ -97,6 +137,28 @@ bool sweep_is_target(const struct sweep *s, uint64_t start, uint64_t end)
 	for (uint64_t v = start; v < end && v < s->range.end; v++) {
 		if (get_bit(s->target, v - s->range.start))
 			return true;
+	}
+	return false;
+}
+
+bool sweep_before(const struct sweep *s, uint64_t vaddr, uint64_t *out)
+{
+	for (uint64_t v = vaddr; v-- > s->range.start;) {
+		if (sweep_is_boundary(s, v)) {
+			*out = v;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool sweep_after(const struct sweep *s, uint64_t vaddr, uint64_t *out)
+{
+	for (uint64_t v = vaddr + 1; v < s->range.end; v++) {
+		if (sweep_is_boundary(s, v)) {
+			*out = v;
+			return true;
+		}
 	}
 	return false;
 }

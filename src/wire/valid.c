@@ -181,11 +181,19 @@ static bool prog_is_valid(const struct wire_session *s, const struct wire_prog *
 	return m->kind == WIRE_MAP_COUNT && m->key_size == 0;
 }
 
+/* Traps and guards are planned, but no agent carries them out in a session. */
+static bool way_is_valid(const struct wire_site *site)
+{
+	if (site->class > WIRE_CLASS_W || site->ninner)
+		return false;
+	return !site->hit_at || site->hit_at < site->insn_len;
+}
+
 static bool site_is_valid(const struct wire_session *s, const struct wire_site *site)
 {
 	const struct wire_fixup *fix;
 
-	if (site->class >= WIRE_CLASS_COUNT || site->internal >= WIRE_INTERNAL_COUNT)
+	if (!way_is_valid(site) || site->internal >= WIRE_INTERNAL_COUNT)
 		return false;
 	if (site->code_len > WIRE_SITE_CODE_MAX || site->ncut > 8 || site->insn_len > 19 ||
 	    site->alt > s->sites.count)

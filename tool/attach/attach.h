@@ -50,6 +50,9 @@ struct attach_options {
 	const char *program; /* path of the command to be run, or NULL */
 };
 
+/* Plan a site in the classes that the agent carries out. Errors as plan_site_in(). */
+int attach_plan(struct plan *p, uint64_t vaddr, struct plan_site *out);
+
 /* Resolve and plan all uprobes of @script. 0, or -1 after messages that name each problem. */
 int attach_resolve(const struct script *script, const struct attach_options *opt,
 		   struct attach_set **out);

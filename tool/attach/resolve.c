@@ -94,18 +94,25 @@ static struct attach_module *module_get(struct resolver *r, const struct script_
 	return m;
 }
 
-/* Where the site at @vaddr is among the module's, or belongs. */
+/* The address that is probed: the jump may stand before it. */
+static uint64_t probed(const struct attach_site *s)
+{
+	return s->plan.site.vaddr + s->plan.site.hit_at;
+}
+
+/* Where the site that probes @vaddr is among the module's, or belongs. By probed address is by
+ * address of the jump, too: no site stands between another's two. */
 static uint32_t site_index(const struct attach_module *m, uint64_t vaddr)
 {
 	uint32_t lo = 0, hi = m->nsites;
 
 	/* mostly they come in order */
-	if (hi && m->site[hi - 1].plan.site.vaddr < vaddr)
+	if (hi && probed(&m->site[hi - 1]) < vaddr)
 		return hi;
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
-		if (m->site[mid].plan.site.vaddr < vaddr)
+		if (probed(&m->site[mid]) < vaddr)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -113,7 +120,12 @@ static uint32_t site_index(const struct attach_module *m, uint64_t vaddr)
 	return lo;
 }
 
-/* The site at @vaddr, planned at first use. */
+int attach_plan(struct plan *p, uint64_t vaddr, struct plan_site *out)
+{
+	return plan_site_in(p, vaddr, PLAN_ONE_STORE | PLAN_CLASS(WIRE_CLASS_W) | PLAN_EARLY, out);
+}
+
+/* The site that probes @vaddr, planned at first use. */
 static int site_get(struct attach_module *m, uint64_t vaddr, struct attach_site **out)
 {
 	uint32_t at = site_index(m, vaddr);
@@ -121,13 +133,11 @@ static int site_get(struct attach_module *m, uint64_t vaddr, struct attach_site 
 	struct attach_site *s;
 	int err, alt = -1;
 
-	if (at < m->nsites && m->site[at].plan.site.vaddr == vaddr) {
+	if (at < m->nsites && probed(&m->site[at]) == vaddr) {
 		*out = &m->site[at];
 		return 0;
 	}
-	err = plan_site(m->plan, vaddr, &plan);
-	if (err == SONDE_E_TOO_SHORT && plan_window(m->plan, vaddr, NULL, &plan) == 0)
-		err = 0;
+	err = attach_plan(m->plan, vaddr, &plan);
 	if (err)
 		return err;
 	if (plan.site.class == WIRE_CLASS_S1)

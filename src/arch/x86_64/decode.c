@@ -237,6 +237,9 @@ int arch_step(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_insn *o
 			out->kind = ARCH_OTHER; /* xbegin */
 		out->has_target = true;
 		out->target = vaddr + in.length + in.raw.imm[0].value.u;
+	} else if (x86_is_ip_relative(&in)) {
+		out->has_target = true;
+		out->target = x86_operand_target(&in, vaddr);
 	}
 	return 0;
 }

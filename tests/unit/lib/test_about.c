@@ -29,7 +29,7 @@ static void version_is_the_headers(void **state)
 static void own_errors_have_words(void **state)
 {
 	(void)state;
-	for (int err = SONDE_E_TOO_SHORT; err >= SONDE_E_OVERLAP; err--) {
+	for (int err = SONDE_E_TOO_SHORT; err >= SONDE_E_SHARED; err--) {
 		if (err == -4003) /* a number that was given up */
 			continue;
 		assert_string_not_equal(sonde_strerror(err), "unknown error");
@@ -41,6 +41,7 @@ static void own_errors_have_words(void **state)
 	}
 	assert_string_equal(sonde_errname(SONDE_E_BRANCH_INTO), "BRANCH_INTO");
 	assert_string_equal(sonde_errname(SONDE_E_OVERLAP), "OVERLAP");
+	assert_string_equal(sonde_errname(SONDE_E_SHARED), "SHARED");
 	assert_non_null(strstr(sonde_strerror(SONDE_E_MACHINE), "another machine"));
 }
 
@@ -58,7 +59,7 @@ static void errno_is_the_c_librarys(void **state)
 static void strangers_are_unknown(void **state)
 {
 	static const int err[] = {INT_MIN, INT_MAX, -INT_MAX, -4000,
-				  4000,	   -4003,   4001,     SONDE_E_OVERLAP - 1};
+				  4000,	   -4003,   4001,     SONDE_E_SHARED - 1};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(err) / sizeof(err[0]); i++) {

@@ -216,13 +216,43 @@ static void struct_of_an_older_library(void **state)
 	assert_int_equal(s.later, 0);
 }
 
+/* A caller that was built when the struct ended earlier. */
+static void struct_of_a_younger_library(void **state)
+{
+	struct sonde_site site = {.sz = offsetof(struct sonde_site, jump), .jump = 42};
+
+	(void)state;
+	assert_int_equal(sonde_site_plan(victim, "lib_room", 0, &site), 0);
+	assert_int_equal(site.sz, offsetof(struct sonde_site, jump));
+	assert_string_equal(site.class_name, "S0");
+	assert_int_equal(site.jump, 42);
+}
+
+/* A return has no room of its own; what stands before it has. */
+static void jump_before_the_instruction(void **state)
+{
+	struct sonde_site site;
+
+	(void)state;
+	assert_int_equal(plan("lib_room", 0, &site), 0);
+	assert_true(site.jump == site.vaddr);
+	assert_int_equal(plan("lib_late", 5, &site), 0);
+	assert_string_equal(site.class_name, "S0");
+	assert_int_equal(site.vaddr - site.jump, 5);
+	assert_int_equal(site.insn_len, 6);
+	assert_int_equal(site.changed, 5);
+	assert_string_equal(site.func, "lib_late");
+	assert_int_equal(plan("lib_short", 0, &site), SONDE_E_TOO_SHORT);
+	assert_true(site.jump == 0);
+}
+
 static void struct_that_never_was(void **state)
 {
 	struct sonde_site site = {.vaddr = 42};
 
 	(void)state;
 	assert_int_equal(sonde_site_plan(victim, "lib_room", 0, &site), -EINVAL);
-	site.sz = sizeof(site) - 1;
+	site.sz = offsetof(struct sonde_site, jump) - 1;
 	assert_int_equal(sonde_site_plan(victim, "lib_room", 0, &site), -EINVAL);
 	assert_int_equal(sonde_site_plan_addr(victim, 0, &site), -EINVAL);
 	assert_int_equal(site.vaddr, 42);
@@ -241,6 +271,8 @@ int main(void)
 		cmocka_unit_test(stripped_by_address),
 		cmocka_unit_test(ifunc_is_what_it_selects),
 		cmocka_unit_test(struct_of_an_older_library),
+		cmocka_unit_test(struct_of_a_younger_library),
+		cmocka_unit_test(jump_before_the_instruction),
 		cmocka_unit_test(struct_that_never_was),
 	};
 

@@ -49,7 +49,19 @@
 	ret
 	done lib_behind_short
 
-	/* the same, but five bytes of whole instructions that nothing branches into */
+	/* the same for the return, but not for what stands before it */
+	.p2align 4
+	func lib_late
+	mov $7, %eax
+	ret
+	done lib_late
+	func lib_behind_late
+	adc %al, (%rax)
+	add %al, (%rax)
+	ret
+	done lib_behind_late
+
+	/* the same as lib_short, but five bytes of whole instructions that nothing branches into */
 	.p2align 4
 	func lib_window
 	push %rbp
@@ -61,7 +73,7 @@
 
 	.p2align 4
 	func lib_branch
-0:	mov $0x90909090, %eax
+0:	mov $0x00000490, %eax	# as a distance: into this image
 	dec %edi
 	jnz 0b + 1
 	ret

@@ -229,9 +229,18 @@ static void branch_behind_lock(void **state)
 	begin(false);
 	/* je over the prefix; lock incl (%rdi) */
 	make_func(&b.elf, "f", 0, "\x74\x01\xf0\xff\x07\xb8\0\0\0\0\xc3", 11);
+	/* what stands behind the lock prefix leads into the image */
+	make_func(&b.elf, "g", 16, "\x74\x01\xf0\x83\x07\0\0\x31\xc0\xc3", 10);
 	ready();
-	assert_int_equal(plan_at(2, &s), SONDE_E_BRANCH_INTO);
-	assert_int_equal(plan_at(0, &s), 0);
+	assert_int_equal(plan_at(18, &s), SONDE_E_BRANCH_INTO);
+	/* the byte in front of that place may change, the others stay */
+	assert_int_equal(plan_at(2, &s), 0);
+	assert_int_equal(s.site.class, WIRE_CLASS_S1);
+	assert_int_equal(s.site.ncut, 1);
+	assert_int_equal(s.site.insn_len, 3);
+	assert_int_equal(s.site.rel_mask, 0xffffffff);
+	assert_int_equal(s.site.rel_value, 0x00b807ff);
+	assert_int_equal(plan_at(16, &s), 0);
 }
 
 static void neighbours(void **state)

@@ -89,7 +89,26 @@ static void put_jump(uint8_t *at, uint64_t addr, uint64_t target, size_t n)
 	memcpy(at + 1, &rel32, n - 1);
 }
 
-/* What the mask fixes is what stands there, and nothing behind the cut is free. */
+/* Instructions that the site displaces begin at @at. */
+static bool is_inner(const struct wire_site *s, unsigned at)
+{
+	for (unsigned i = 0; i < s->ninner; i++)
+		if (s->inner[i].at == at)
+			return true;
+	return false;
+}
+
+/* No processor takes it for the beginning of an instruction. */
+static bool is_trap(uint8_t byte, bool is_last)
+{
+	static const uint8_t invalid[] = {0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f,
+					  0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61};
+
+	return byte == 0xcc || (is_last && memchr(invalid, byte, sizeof(invalid)));
+}
+
+/* What the mask fixes is what stands there, or a trap on a boundary; nothing behind the cut is
+ * free. */
 static void check_pun(const struct wire_site *s, const uint8_t *orig)
 {
 	assert_in_range(s->ncut, 1, 5);
@@ -99,7 +118,10 @@ static void check_pun(const struct wire_site *s, const uint8_t *orig)
 
 		assert_true(mask == 0 || mask == 0xff);
 		assert_true(mask == 0xff || i + 1 < s->ncut);
-		if (mask)
+		assert_true(mask == 0xff || !is_inner(s, i + 1));
+		if (mask && is_inner(s, i + 1))
+			assert_true(is_trap((uint8_t)(s->rel_value >> (8 * i)), i == 3));
+		else if (mask)
 			assert_int_equal((uint8_t)(s->rel_value >> (8 * i)), orig[1 + i]);
 	}
 }
@@ -112,13 +134,24 @@ static void carry_out(struct world *w, size_t i)
 	uint8_t *at = w->copy + off;
 
 	assert_memory_equal(&s->old, w->orig + quad, 8);
-	assert_true(s->ncut >= 1 && off + s->ncut <= quad + 8);
+	assert_true(s->ncut >= 1);
+	if (s->class == WIRE_CLASS_S3 || s->class == WIRE_CLASS_S4) {
+		if (off + s->ncut > quad + 8)
+			assert_memory_equal(&s->next_old, w->orig + quad + 8, 8);
+	} else {
+		assert_true(off + s->ncut <= quad + 8);
+	}
+	assert_true(s->class == WIRE_CLASS_S3 || !s->ninner);
 	switch (s->class) {
 	case WIRE_CLASS_S0:
 		assert_int_equal(s->ncut, 5);
 		put_jump(at, BIAS + s->vaddr, detour_of(i), 5);
 		break;
+	case WIRE_CLASS_S4:
+		assert_true(s->vaddr % 8 <= 6 && off + s->ncut > quad + 8);
+		/* fall through */
 	case WIRE_CLASS_S1:
+	case WIRE_CLASS_S3:
 		check_pun(s, w->orig + off);
 		put_jump(at, BIAS + s->vaddr, BIAS + s->vaddr + 5 + (uint64_t)(int32_t)pun_of(s),
 			 s->ncut);
@@ -133,8 +166,11 @@ static void carry_out(struct world *w, size_t i)
 		break;
 	case WIRE_CLASS_W:
 		assert_int_equal(s->ncut, 5);
-		assert_true(s->insn_len >= 5);
 		put_jump(at, BIAS + s->vaddr, detour_of(i), 5);
+		break;
+	case WIRE_CLASS_S5:
+		assert_int_equal(s->ncut, 1);
+		at[0] = 0xcc;
 		break;
 	default:
 		fail_msg("class %u", s->class);
@@ -154,9 +190,17 @@ static uint64_t follow(const struct world *w, uint64_t vaddr)
 static void check_entry(const struct world *w, size_t i)
 {
 	const struct wire_site *s = &w->site[i].site;
-	uint64_t to = follow(w, s->vaddr);
+	const uint8_t *at = w->copy + s->vaddr - w->img->span.start;
+	uint64_t to;
 
-	if (s->class == WIRE_CLASS_S1) {
+	if (s->class == WIRE_CLASS_S5) {
+		assert_int_equal(at[0], 0xcc);
+		return; /* the trap handler goes on in the detour */
+	}
+	for (unsigned k = 0; k < s->ninner; k++)
+		assert_true(is_trap(at[s->inner[k].at], s->inner[k].at == 4));
+	to = follow(w, s->vaddr);
+	if (s->class == WIRE_CLASS_S1 || s->class == WIRE_CLASS_S3 || s->class == WIRE_CLASS_S4) {
 		assert_int_equal(to, BIAS + s->vaddr + 5 + (uint64_t)(int32_t)pun_of(s));
 		return; /* there the island stands, whose jump is the target's business */
 	}
@@ -185,22 +229,22 @@ static void fix_up(const struct plan_site *p, size_t i, uint8_t *code)
 	}
 }
 
-static size_t check_head(const uint8_t *code, size_t n, size_t site)
+static size_t check_head(const uint8_t *code, size_t n, size_t start, size_t site)
 {
 	struct insn i[4];
 	uint64_t addr = detour_of(site);
-	size_t at = 0;
+	size_t at = start;
 
 	for (unsigned k = 0; k < 4; k++) {
 		decode(&i[k], code + at, n - at, addr + at);
 		at += i[k].in.length;
 	}
-	assert_int_equal(at, HEAD);
+	assert_int_equal(at, start + HEAD);
 	assert_string_equal(i[0].text, "lea rsp, [rsp-0x80]");
 	assert_int_equal(i[1].in.mnemonic, ZYDIS_MNEMONIC_PUSH);
 	assert_int_equal(i[1].op[0].imm.value.u, site);
 	assert_int_equal(i[2].in.mnemonic, ZYDIS_MNEMONIC_CALL);
-	assert_int_equal(target_of(&i[2], addr + 10), STUB_POINTER);
+	assert_int_equal(target_of(&i[2], addr + start + 10), STUB_POINTER);
 	assert_string_equal(i[3].text, "lea rsp, [rsp+0x88]");
 	return at;
 }
@@ -267,7 +311,9 @@ static size_t check_moved(const struct world *w, size_t i, size_t off, const uin
 		assert_int_equal(off + orig->in.length, p->site.insn_len);
 		return 0;
 	}
-	if (orig->in.mnemonic >= ZYDIS_MNEMONIC_LOOP && orig->in.mnemonic <= ZYDIS_MNEMONIC_LOOPNE)
+	if ((orig->in.mnemonic >= ZYDIS_MNEMONIC_LOOP &&
+	     orig->in.mnemonic <= ZYDIS_MNEMONIC_LOOPNE) ||
+	    orig->in.mnemonic == ZYDIS_MNEMONIC_JRCXZ || orig->in.mnemonic == ZYDIS_MNEMONIC_JECXZ)
 		return 0;
 	decode(&moved, code + at, n - at, detour_of(i) + at);
 	if (strcmp(orig->text, moved.text))
@@ -286,18 +332,28 @@ static void check_detour(const struct world *w, size_t i)
 	uint64_t back = BIAS + p->site.vaddr + p->site.insn_len;
 	uint8_t code[WIRE_SITE_CODE_MAX];
 	struct insn orig = {0}, jmp;
-	size_t at, off = 0, n = p->site.code_len;
+	size_t at = 0, off = 0, n = p->site.code_len;
+	unsigned inner = 0;
 
 	assert_true(n <= sizeof(code));
 	fix_up(p, i, code);
-	at = check_head(code, n, i);
 	while (off < p->site.insn_len) {
+		/* whoever traps on a boundary goes on with its instruction, and the hit if it is
+		 * the one */
+		if (inner < p->site.ninner && p->site.inner[inner].at == off)
+			assert_int_equal(p->site.inner[inner++].code, at);
+		else
+			assert_true(!off || off >= p->site.ncut || !p->site.ninner);
+		if (off == p->site.hit_at)
+			at = check_head(code, n, at, i);
 		at = check_moved(w, i, off, code, at, &orig);
 		if (!at)
 			return;
 		off += orig.in.length;
 	}
 	assert_int_equal(off, p->site.insn_len);
+	assert_int_equal(inner, p->site.ninner);
+	assert_true(p->site.hit_at < p->site.insn_len);
 	if (at == n) {
 		assert_true(orig.in.mnemonic == ZYDIS_MNEMONIC_RET ||
 			    orig.in.mnemonic == ZYDIS_MNEMONIC_JMP ||
@@ -377,13 +433,20 @@ static void add_window(struct world *w, uint64_t vaddr)
 
 static void check_all(struct world *w, const char *what)
 {
+	size_t early = 0, class[WIRE_CLASS_COUNT] = {0};
+
 	for (size_t i = 0; i < w->nsites; i++)
 		carry_out(w, i);
 	for (size_t i = 0; i < w->nsites; i++) {
 		check_entry(w, i);
 		check_detour(w, i);
+		class[w->site[i].site.class]++;
+		early += w->site[i].site.hit_at > 0;
 	}
-	printf("%s: %zu sites checked, %zu refused\n", what, w->nsites, w->refused);
+	printf("%s: %zu sites checked, %zu refused;", what, w->nsites, w->refused);
+	for (unsigned c = WIRE_CLASS_S0; c < WIRE_CLASS_COUNT; c++)
+		printf(" %s %zu", plan_class_name(c), class[c]);
+	printf(", early %zu\n", early);
 }
 
 static void all_entries(void **state)
@@ -432,19 +495,31 @@ static void all_instructions(void **state)
 	world_close(&w);
 }
 
-/* No direct branch anywhere leads between the instructions of a window. */
-static void check_no_branch_between(const struct world *w)
+/* Bytes of the image to which no branch may lead now. */
+static uint8_t *closed_bytes(const struct world *w)
 {
-	uint64_t size = w->img->span.end - w->img->span.start;
-	uint8_t *inside = calloc(1, size);
+	uint8_t *inside = calloc(1, w->img->span.end - w->img->span.start);
 
 	assert_non_null(inside);
 	for (size_t i = 0; i < w->nsites; i++) {
 		const struct wire_site *s = &w->site[i].site;
+		uint64_t off = s->vaddr - w->img->span.start;
 
 		if (s->class == WIRE_CLASS_W)
-			memset(inside + (s->vaddr - w->img->span.start) + 1, 1, s->insn_len - 1u);
+			memset(inside + off + 1, 1, s->insn_len - 1u);
+		else if (s->hit_at || s->class == WIRE_CLASS_S3)
+			memset(inside + off + 1, 1, s->hit_at ? s->hit_at : s->ncut - 1u);
 	}
+	return inside;
+}
+
+/* No direct branch anywhere leads between the instructions of a window, or to an instruction whose
+ * hit another one makes. */
+static void check_no_branch_between(const struct world *w)
+{
+	uint64_t size = w->img->span.end - w->img->span.start;
+	uint8_t *inside = closed_bytes(w);
+
 	for (size_t i = 0; i < w->img->nbounds; i++) {
 		struct image_range r = w->img->bound[i];
 		struct arch_insn in;
@@ -460,6 +535,59 @@ static void check_no_branch_between(const struct world *w)
 		}
 	}
 	free(inside);
+}
+
+static void add_in(struct world *w, uint64_t vaddr, uint32_t classes)
+{
+	struct plan_site site;
+
+	if (plan_site_in(w->plan, vaddr, classes, &site))
+		w->refused++;
+	else
+		keep_site(w, &site);
+}
+
+/* Each instruction in turn, or one in @step; all at once, so that they get in each other's way. */
+static void every_way(const char *name, uint32_t classes, unsigned step, const char *what)
+{
+	unsigned n = 0;
+	struct world w;
+
+	world_open(&w, name);
+	for (size_t i = 0; i < w.img->nbounds; i++) {
+		struct image_range r = w.img->bound[i];
+		struct arch_insn in;
+
+		for (uint64_t v = r.start; v < r.end; v += in.len) {
+			if (arch_decode(w.orig + v - w.img->span.start, ARCH_INSN_MAX, v, &in))
+				break;
+			if (n++ % step == 0)
+				add_in(&w, v, classes);
+		}
+	}
+	assert_true(w.nsites > 1000);
+	check_all(&w, what);
+	check_no_branch_between(&w);
+	world_close(&w);
+}
+
+static void any_class(void **state)
+{
+	(void)state;
+	every_way("libc", PLAN_ALL, 7, "every 7th instruction of libc, any class");
+	every_way("libc", PLAN_ALL & ~PLAN_CLASS(WIRE_CLASS_W), 1, "every instruction, live");
+	every_way("/usr/bin/python3", PLAN_ALL & ~PLAN_CLASS(WIRE_CLASS_W), 11,
+		  "every 11th instruction of python3, live");
+}
+
+static void each_class(void **state)
+{
+	(void)state;
+	every_way("libc", PLAN_CLASS(WIRE_CLASS_S3) | PLAN_EARLY, 5, "S3 or nothing");
+	every_way("libc", PLAN_CLASS(WIRE_CLASS_S4) | PLAN_EARLY, 5, "S4 or nothing");
+	every_way("libc", PLAN_CLASS(WIRE_CLASS_W) | PLAN_EARLY, 5, "W or nothing");
+	every_way("/usr/bin/python3", PLAN_CLASS(WIRE_CLASS_S3) | PLAN_EARLY, 11,
+		  "S3 or nothing in python3");
 }
 
 static void all_windows(void **state)
@@ -482,9 +610,9 @@ static void all_windows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_entries),
-		cmocka_unit_test(all_instructions),
-		cmocka_unit_test(all_windows),
+		cmocka_unit_test(all_entries), cmocka_unit_test(all_instructions),
+		cmocka_unit_test(all_windows), cmocka_unit_test(any_class),
+		cmocka_unit_test(each_class),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
