@@ -12,6 +12,7 @@
 #include <sonde/domain.h>
 #include <sonde/err.h>
 #include <sonde/image.h>
+#include <sonde/probe.h>
 
 #ifdef __cplusplus
 extern "C" {

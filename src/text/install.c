@@ -89,6 +89,7 @@ int text_open(const struct text_job *job, struct text_module **out)
 			sys2(SYS_munmap, pl.pool, pl.pool_size);
 		sys_unmap(pl.m, module_size(job->plans.nsites));
 	} else {
+		islands_keep(&pl.islands);
 		pl.m->next = text_modules;
 		text_modules = pl.m;
 		*out = pl.m;

@@ -15,10 +15,84 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/sys.h"
 
 #define PAGE 4096ull
 #define COMBOS_MAX 4096u /* windows tried for one site */
+
+/* Pages with islands, of all batches: an open hash by address. */
+static struct {
+	struct island_page *page;
+	size_t n, cap;
+	uint64_t recent[ARRAY_LEN(((struct islands *)0)->recent)];
+	unsigned int nrecent;
+} kept;
+
+static struct island_page *slot_in(struct island_page *page, size_t mask, uint64_t addr)
+{
+	size_t i = (addr >> 12) * 0x9e3779b97f4a7c15ull >> 32 & mask;
+
+	while (page[i].addr && page[i].addr != addr)
+		i = (i + 1) & mask;
+	return &page[i];
+}
+
+static bool kept_grow(void)
+{
+	size_t cap = kept.cap ? 2 * kept.cap : 64;
+	struct island_page *page;
+
+	if (kept.n * 2 < kept.cap)
+		return true;
+	page = sys_map(cap * sizeof(*page));
+	if (!page)
+		return false;
+	for (size_t i = 0; i < kept.cap; i++) {
+		if (kept.page[i].addr)
+			*slot_in(page, cap - 1, kept.page[i].addr) = kept.page[i];
+	}
+	sys_unmap(kept.page, kept.cap * sizeof(*page));
+	kept.page = page;
+	kept.cap = cap;
+	return true;
+}
+
+static const struct island_page *kept_find(uint64_t addr)
+{
+	const struct island_page *p;
+
+	if (!kept.cap)
+		return NULL;
+	p = slot_in(kept.page, kept.cap - 1, addr);
+	return p->addr ? p : NULL;
+}
+
+/* Without memory the page's room is not used again. */
+static void keep_page(const struct island_page *p)
+{
+	struct island_page *k;
+
+	if (!kept_grow())
+		return;
+	k = slot_in(kept.page, kept.cap - 1, p->addr);
+	kept.n += !k->addr;
+	k->addr = p->addr;
+	k->next = p->next;
+	mem_copy(k->used, p->used, sizeof(k->used));
+}
+
+void islands_keep(const struct islands *is)
+{
+	for (size_t i = 0; i < is->npages; i++) {
+		const struct island_page *p = slot_in(is->page, is->mask, is->order[i]);
+
+		if (!p->failed && (p->dirty || !p->old))
+			keep_page(p);
+	}
+	mem_copy(kept.recent, is->recent, sizeof(kept.recent));
+	kept.nrecent = is->nrecent;
+}
 
 int islands_open(struct islands *is, size_t nsites)
 {
@@ -32,6 +106,8 @@ int islands_open(struct islands *is, size_t nsites)
 	is->order_size = cap * sizeof(*is->order);
 	is->page = sys_map(is->mem_size);
 	is->order = sys_map(is->order_size);
+	mem_copy(is->recent, kept.recent, sizeof(is->recent));
+	is->nrecent = kept.nrecent;
 	if (is->page && is->order)
 		return 0;
 	islands_close(is);
@@ -48,23 +124,28 @@ void islands_close(struct islands *is)
 
 static struct island_page *page_slot(struct islands *is, uint64_t addr)
 {
-	size_t i = (addr >> 12) * 0x9e3779b97f4a7c15ull >> 32 & is->mask;
-
-	while (is->page[i].addr && is->page[i].addr != addr)
-		i = (i + 1) & is->mask;
-	return &is->page[i];
+	return slot_in(is->page, is->mask, addr);
 }
 
 /* The page at @addr, made if it is free; NULL if it is taken. */
 static struct island_page *page_get(struct islands *is, uint64_t addr)
 {
 	struct island_page *p = page_slot(is, addr);
+	const struct island_page *old;
 
 	if (p->addr)
 		return p;
-	if (!space_is_free(is->space, addr, addr + PAGE) || is->npages + 2 > is->mask)
+	old = kept_find(addr);
+	if (!old && !space_is_free(is->space, addr, addr + PAGE))
+		return NULL;
+	if (is->npages + 2 > is->mask)
 		return NULL;
 	p->addr = addr;
+	p->old = old;
+	if (old) {
+		p->next = old->next;
+		mem_copy(p->used, old->used, sizeof(p->used));
+	}
 	is->order[is->npages++] = addr;
 	return p;
 }
@@ -93,6 +174,7 @@ static bool take_exact(struct islands *is, uint64_t addr)
 		struct island_page *p = ALIGN_DOWN(at, PAGE) == a->addr ? a : b;
 
 		p->used[at % PAGE / 64] |= 1ull << (at % 64);
+		p->dirty = true;
 	}
 	return true;
 }
@@ -254,7 +336,8 @@ static int for_each_run(struct islands *is, int (*fn)(struct islands *, uint64_t
 
 	for (size_t i = 0, j; i < is->npages; i = j) {
 		j = i + 1;
-		while (j < is->npages && is->order[j] == is->order[j - 1] + PAGE)
+		while (j < is->npages && is->order[j] == is->order[j - 1] + PAGE &&
+		       !page_slot(is, is->order[j])->old && !page_slot(is, is->order[i])->old)
 			j++;
 		if (!page_slot(is, is->order[i])->failed && fn(is, is->order[i], (j - i) * PAGE))
 			ret = -1;
@@ -262,29 +345,66 @@ static int for_each_run(struct islands *is, int (*fn)(struct islands *, uint64_t
 	return ret;
 }
 
+static int old_map(struct island_page *p)
+{
+	if (!p->dirty)
+		return 0;
+	p->copy = sys_map(PAGE);
+	p->failed = !p->copy;
+	if (p->copy)
+		mem_copy(p->copy, (const void *)p->addr, PAGE);
+	return p->failed ? -1 : 0;
+}
+
+/* The kernel holds the process's mappings locked from the old page's end to the new one's begin:
+ * a thread that executes in the page finds one or the other. */
+static int old_seal(struct island_page *p)
+{
+	if (!p->copy)
+		return 0;
+	if (sys3(SYS_mprotect, p->copy, PAGE, PROT_READ | PROT_EXEC) < 0 ||
+	    sys_failed(
+		    sys5(SYS_mremap, p->copy, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p->addr)))
+		return -1;
+	p->copy = NULL;
+	return 0;
+}
+
+static int old_drop(struct island_page *p)
+{
+	sys_unmap(p->copy, PAGE);
+	return 0;
+}
+
 static int run_map(struct islands *is, uint64_t addr, uint64_t size)
 {
-	long p = sys6(SYS_mmap, addr, size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	long p;
+
+	if (page_slot(is, addr)->old)
+		return old_map(page_slot(is, addr));
+	p = sys6(SYS_mmap, addr, size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if ((uint64_t)p == addr)
 		return 0;
 	if (!sys_failed(p)) /* a kernel that does not know the flag */
 		sys2(SYS_munmap, p, size);
 	for (uint64_t pg = addr; pg < addr + size; pg += PAGE)
-		page_slot(is, pg)->failed = 1;
+		page_slot(is, pg)->failed = true;
 	return -1;
 }
 
 static int run_seal(struct islands *is, uint64_t addr, uint64_t size)
 {
-	(void)is;
+	if (page_slot(is, addr)->old)
+		return old_seal(page_slot(is, addr));
 	return (int)sys3(SYS_mprotect, addr, size, PROT_READ | PROT_EXEC);
 }
 
 static int run_drop(struct islands *is, uint64_t addr, uint64_t size)
 {
-	(void)is;
+	if (page_slot(is, addr)->old)
+		return old_drop(page_slot(is, addr));
 	return (int)sys2(SYS_munmap, addr, size);
 }
 
@@ -300,6 +420,13 @@ bool islands_mapped(struct islands *is, uint64_t addr)
 	struct island_page *b = page_slot(is, ALIGN_DOWN(addr + ISLAND_SIZE - 1, PAGE));
 
 	return a->addr && !a->failed && b->addr && !b->failed;
+}
+
+uint8_t *islands_at(struct islands *is, uint64_t addr)
+{
+	struct island_page *p = page_slot(is, ALIGN_DOWN(addr, PAGE));
+
+	return p->copy ? p->copy + addr % PAGE : (uint8_t *)addr;
 }
 
 int islands_seal(struct islands *is)

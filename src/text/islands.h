@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Islands: the jumps at the scattered addresses that punned instructions (class S1) lead to.
+ *
+ * Functions that begin alike have their islands as close together as they are themselves, often in
+ * one page. So a page that has islands of an earlier batch may take those of a later one: they are
+ * written into a copy, which then takes the page's place in one step, while threads run in it.
  */
 #ifndef SONDE_TEXT_ISLANDS_H
 #define SONDE_TEXT_ISLANDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +21,10 @@
 struct island_page {
 	uint64_t addr;	   /* 0 = free entry of the table */
 	uint32_t next;	   /* where the next island may start */
-	uint32_t failed;   /* the page could not be mapped */
+	bool failed;	   /* the page could not be mapped */
+	bool old;	   /* has islands of earlier batches */
+	bool dirty;	   /* gets one of this batch */
+	uint8_t *copy;	   /* of an old page, until it is sealed */
 	uint64_t used[64]; /* a bit per byte */
 };
 
@@ -44,9 +52,13 @@ uint64_t islands_place(struct islands *is, uint64_t from, uint32_t mask, uint32_
 void islands_map(struct islands *is);
 /* Whether the island at @addr lies in mapped pages. */
 bool islands_mapped(struct islands *is, uint64_t addr);
+/* Where to write the byte of an island that shall be at @addr. */
+uint8_t *islands_at(struct islands *is, uint64_t addr);
 /* Make every page executable and read-only: 0, or SONDE_E_PROTECT. */
 int islands_seal(struct islands *is);
 /* Unmap everything: nothing jumps here. */
 void islands_drop(struct islands *is);
+/* It is sealed and stays: later batches may use what room is left in its pages. */
+void islands_keep(const struct islands *is);
 
 #endif

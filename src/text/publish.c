@@ -21,6 +21,7 @@
 #include "text/module.h"
 #include "text/poke.h"
 
+#define FEW 8	 /* changes: a batch of so few needs no mapping for its stores */
 #define NEAR 512 /* bytes: a batch's changes come in order of address but for this much */
 
 struct batch {
@@ -175,16 +176,26 @@ static int publish_sites(struct batch *b)
 		const struct wire_site *ws = b->m->use[c->site];
 		uint64_t a = b->m->image.bias + ws->vaddr;
 		uint8_t jmp[TEXT_JMP_SIZE];
+		bool stands;
 		size_t len;
 
-		if (c->err || c->on == b->m->on[c->site])
+		if (c->err || (!c->on && !b->m->on[c->site]))
 			continue;
 		len = jump_of(b->m, c->site, jmp);
+		stands = mem_equal((void *)a, jmp, len);
+		/* somebody else has put the file's code back */
+		if (!stands && shows_file(ws, a))
+			b->m->on[c->site] = false;
+		if (c->on == b->m->on[c->site]) {
+			if (c->on && !stands)
+				c->err = SONDE_E_BYTES_DIFFER;
+			continue;
+		}
 		if (!len)
 			c->err = SONDE_E_NO_SPACE_NEAR;
 		else if (c->on && ws->class == WIRE_CLASS_W && !b->m->mapping)
 			c->err = SONDE_E_TOO_SHORT;
-		else if (c->on ? !shows_file(ws, a) : !mem_equal((void *)a, jmp, len))
+		else if (c->on ? !shows_file(ws, a) : !stands)
 			c->err = SONDE_E_BYTES_DIFFER;
 		else
 			add_poke(b, a, c->on ? jmp : (const uint8_t *)&ws->old + a % 8, len);
@@ -201,19 +212,21 @@ static int change_module(struct batch *b)
 {
 	const struct text_image *im = &b->m->image;
 	size_t size = b->nc * 2 * sizeof(struct poke);
+	struct poke few[2 * FEW];
 	int err;
 
 	for (uint32_t i = 0; i < b->nc; i++)
 		b->c[i].err = b->m->detour[b->c[i].site] ? 0 : SONDE_E_NO_SPACE_NEAR;
 	b->start = im->bias + im->text_start;
 	b->end = im->bias + im->text_end;
-	b->poke = sys_map(size);
+	b->poke = b->nc > FEW ? sys_map(size) : few;
 	if (!b->poke)
 		return -ENOMEM;
 	err = publish_pads(b);
 	if (!err)
 		err = publish_sites(b);
-	sys_unmap(b->poke, size);
+	if (b->poke != few)
+		sys_unmap(b->poke, size);
 	return err;
 }
 

@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "text/xol.h" /* slots for displaced instructions */
 #include "wire/plan.h"
 
 /* Plans, and the tables that they count in. All of it stays where it is as long as the process. */

@@ -53,16 +53,19 @@ static bool write_detour(const struct text_placing *pl, uint32_t i)
 	return true;
 }
 
-static void write_island(uint64_t at, uint64_t to)
+static void write_island(struct islands *is, uint64_t at, uint64_t to)
 {
-	uint8_t *p = (uint8_t *)at;
 	static const uint8_t jmp_mem[6] = {0xff, 0x25, 0, 0, 0, 0};
+	uint8_t code[ISLAND_SIZE] = {0xe9};
+	size_t n = TEXT_JMP_SIZE;
 
-	p[0] = 0xe9;
-	if (text_put_rel32(p + 1, (int64_t)(to - (at + TEXT_JMP_SIZE))))
-		return;
-	mem_copy(p, jmp_mem, sizeof(jmp_mem));
-	mem_copy(p + sizeof(jmp_mem), &to, sizeof(to));
+	if (!text_put_rel32(code + 1, (int64_t)(to - (at + TEXT_JMP_SIZE)))) {
+		mem_copy(code, jmp_mem, sizeof(jmp_mem));
+		mem_copy(code + sizeof(jmp_mem), &to, sizeof(to));
+		n = ISLAND_SIZE;
+	}
+	for (size_t i = 0; i < n; i++)
+		*islands_at(is, at + i) = code[i];
 }
 
 int text_write(struct text_placing *pl)
@@ -76,7 +79,7 @@ int text_write(struct text_placing *pl)
 		if (!write_detour(pl, i))
 			text_refuse(pl, i, SONDE_E_NO_SPACE_NEAR);
 		else if (m->island[i])
-			write_island(m->island[i], m->detour[i]);
+			write_island(&pl->islands, m->island[i], m->detour[i]);
 	}
 	if (sys3(SYS_mprotect, pl->pool, pl->pool_size, PROT_READ | PROT_EXEC) < 0)
 		return SONDE_E_PROTECT;

@@ -15,7 +15,10 @@ its signal fence, or across that of leaving: only without any order at all ("B1 
 caught because a test hangs, which takes its time. The whole list: python3 tests/race/mutants.py .
 """
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -246,8 +249,11 @@ def passes(where, test):
         try:
             return child.wait(seconds) == 0
         except subprocess.TimeoutExpired:
-            child.kill()
             return False
+        finally:
+            # with all that it has left behind: a broken test may leave processes that spin
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
 
 
 def judge(top, mutant, quick):

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Entries where a jump may not fit (tiny_entries.S), each called five times. */
+/* Entries where a jump may not fit (tiny_entries.S), each called five times; steps() once. */
 #include <stdio.h>
 
 int tiny_ret(void);
 int tiny_loop(int n);
 int tiny_after(void);
 int roomy(void);
+int steps(int n);
 
 int main(void)
 {
@@ -16,5 +17,5 @@ int main(void)
 		sum += tiny_loop(3) + tiny_after() + roomy();
 	}
 	printf("%d\n", sum);
-	return 0;
+	return steps(6) != 24;
 }

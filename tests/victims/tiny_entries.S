@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Entries that leave no room or little: a function of one byte with another right behind it, a
- * loop that branches back into the bytes a jump would cover, and one with ample room.
+ * loop that branches back into the bytes a jump would cover, and one with ample room. And one
+ * whose every instruction is probed.
  */
 	.text
 
@@ -37,5 +38,23 @@ roomy:
 	mov $7, %eax
 	ret
 	.size roomy, . - roomy
+
+	/* at 0 push, 1 mov, 3 xor; 5 add, 7 test, 10 jz, 12 inc, 14 dec, 16 jnz; 18 pop, 19 ret */
+	.globl steps
+	.type steps, @function
+	.p2align 5
+steps:
+	push %rbx
+	mov %edi, %ebx
+	xor %eax, %eax
+1:	add %ebx, %eax
+	test $1, %bl
+	jz 2f
+	inc %eax
+2:	dec %ebx
+	jnz 1b
+	pop %rbx
+	ret
+	.size steps, . - steps
 
 	.section .note.GNU-stack, "", @progbits

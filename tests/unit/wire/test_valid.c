@@ -258,6 +258,9 @@ static void programs_and_sites(void **state)
 	BAD(action(1)->func = 16);
 	BAD(action(2)->probe = UINT32_MAX);
 	BAD(site(0)->class = WIRE_CLASS_COUNT);
+	BAD(site(0)->class = WIRE_CLASS_S3);
+	BAD(site(0)->ninner = 1);
+	BAD(site(0)->hit_at = site(0)->insn_len + 1);
 	BAD(site(0)->internal = WIRE_INTERNAL_COUNT);
 	BAD(site(2)->code_len = 41);
 	BAD(site(0)->code_len = WIRE_SITE_CODE_MAX + 1);
