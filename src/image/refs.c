@@ -216,7 +216,8 @@ static void read_relr(struct refs *r, Elf_Data *data)
 	}
 }
 
-/* An image with fixed addresses has no relocations: whatever looks like a pointer to code. */
+/* An image with fixed addresses has no relocations: whatever looks like a pointer to code, also in
+ * segments that hold data beside code. */
 static void read_words(struct refs *r)
 {
 	const struct image_priv *p = r->img->priv;
@@ -225,7 +226,7 @@ static void read_words(struct refs *r)
 		const GElf_Phdr *ph = &p->load[i];
 		uint64_t end = ph->p_vaddr + ph->p_filesz;
 
-		if (ph->p_flags & PF_X || ph->p_filesz > ph->p_memsz)
+		if (ph->p_filesz > ph->p_memsz)
 			continue;
 		for (uint64_t v = ALIGN_UP(ph->p_vaddr, POINTER); v + POINTER <= end; v += POINTER)
 			read_place(r, v);

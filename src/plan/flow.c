@@ -118,7 +118,7 @@ static int read_first(struct flow *f, struct sweep *s, struct first *first)
 		if (err)
 			break;
 		f->bound[i] |= (s->decoded == s->range.end ? FLOW_DECODED : 0) |
-			       (s->tail_ends ? FLOW_ENDS : 0) | (s->indirect.n ? FLOW_TABLES : 0);
+			       (s->indirect.n ? FLOW_TABLES : 0);
 		note_jumps(f, first, s, i);
 	}
 	s->outer = s->called = NULL;

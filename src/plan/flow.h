@@ -16,11 +16,10 @@ struct sweep;
 /* Bits of flow.bound[]. */
 enum {
 	FLOW_DECODED = 1, /* to its end */
-	FLOW_ENDS = 2,	  /* never falls out of its end */
-	FLOW_OPEN = 4,	  /* has an indirect jump that may lead anywhere */
-	FLOW_PART = 8,	  /* a piece of a function that begins elsewhere */
-	FLOW_LABELS = 16, /* data points to addresses behind its start */
-	FLOW_TABLES = 32, /* has indirect jumps */
+	FLOW_OPEN = 2,	  /* has an indirect jump that may lead anywhere */
+	FLOW_PART = 4,	  /* a piece of a function that begins elsewhere */
+	FLOW_LABELS = 8,  /* data points to addresses behind its start */
+	FLOW_TABLES = 16, /* has indirect jumps */
 };
 
 /* What a function's instructions put into registers: addresses relative to themselves. */

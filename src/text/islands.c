@@ -289,6 +289,9 @@ uint64_t islands_place(struct islands *is, uint64_t from, uint32_t mask, uint32_
 		}
 		lo = from + (uint64_t)(int64_t)(int32_t)v;
 		hi = lo + (1ull << (8 * low));
+		/* from an image in low memory: it may begin below the first address */
+		if (lo > hi)
+			lo = 0;
 		at = hi - lo > 1 << 16 ? place_wide(is, lo, hi) : place_narrow(is, lo, hi);
 		if (at)
 			return at;
