@@ -2,7 +2,9 @@
 /*
  * The writer's half of grace-period domains: whom to wait for, and numbers. The reader's half is
  * include/sonde/reader.h. tests/model checks the two files, as they are, against the C11 memory
- *model; every letter below is removed there once, and the check must notice.
+ * model; every letter below is removed there once, and the check must notice. (Not the order of a
+ * writer's own number, T, which the fence behind it gives as well: it is there for
+ * ThreadSanitizer, which knows nothing of membarrier.)
  *
  * A writer has unlinked something. Then it
  *	1. takes a number, higher than all before (grace_number)
