@@ -34,9 +34,10 @@
  *       keeps a store behind the loads and the instructions before it.
  *   O   word: CAS acq_rel -> the next CAS. Content and notes, plain, belong to who has TAKEN it.
  *   Q   word: store of BUSY, release -> O of who takes it from us once it is parked, or we are
- *dead. A dead thread's own stores are ordered by the kernel: tgkill says ESRCH only when it has run
- *its last instruction. A   areas: list head, release -> acquire. A, xol_area.c G   process:
- *xol_area.c
+ *       dead. A dead thread's own stores are ordered by the kernel: tgkill says ESRCH only when it
+ *       has run its last instruction.
+ *   A   areas: list head, release -> acquire; xol_area.c
+ *   G   process: xol_area.c
  *
  * Stale instructions. Content is written by the thread that will execute it, in the handler of its
  * trap, at another address than that of execution. Intel (SDM volume 3A, 9.1.3 and 12.6) and AMD

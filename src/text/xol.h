@@ -13,9 +13,9 @@
  *
  * What calls marked "hit" ask of their caller: no signal handler comes in between (the mask of the
  * trap's handler has all signals but the trap's own, and no code of ours has a trap); the thread
- *has a thread pointer that no other running thread has (a vfork child, whose parent waits, may have
- *it). They take no lock, and make system calls only where a thread comes for the first time, slots
- *are short, or a forked child begins.
+ * has a thread pointer that no other running thread has (a vfork child, whose parent waits, may
+ * have it). They take no lock, and make system calls only where a thread comes for the first time,
+ * slots are short, or a forked child begins.
  */
 #ifndef SONDE_TEXT_XOL_H
 #define SONDE_TEXT_XOL_H
